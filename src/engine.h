@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - how a list of segments reaches its sink, with the result of the
+ * one call that the program made.
+ */
+#ifndef SHUNT_ENGINE_H
+#define SHUNT_ENGINE_H
+
+#include "fd.h"
+#include "segment.h"
+#include "verdict.h"
+
+enum { ENGINE_PLAINLY = -10000 }; /* nothing was sent: make the program's own call */
+
+/*
+ * Sends S to FD with the FLAGS of send. Returns the bytes sent or -errno as the
+ * original would, or ENGINE_PLAINLY with *WHY. SENT[i] gets what went of segment i.
+ *
+ * Partial transfers: on a blocking socket a short sendfile is returned as it is,
+ * since the kernel stops only where a write would have (a signal, an error); to
+ * go on would block again and defeat alarm(). On a non-blocking one it goes on
+ * until EAGAIN, since an edge-triggered epoll waits for an edge that comes only after that.
+ *
+ * A cancellation point while it may block. Nothing is locked or held but the pins.
+ */
+ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int flags,
+		    size_t sent[SEGMENTS], enum verdict *why);
+
+#endif

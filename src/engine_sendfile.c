@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* engine_sendfile.c - landed segments by sendfile, memory between them by sendmsg; see engine.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+
+#include "engine.h"
+#include "prim.h"
+#include "thread.h"
+
+enum { PIECES = 16 };
+
+/*
+ * A blocked raw call is no cancellation point; with the asynchronous type it is
+ * one, which is how libc does it itself. Nothing is held here that could be lost.
+ */
+static ssize_t cancellable(long nr, long a, long b, long c, long d)
+{
+	int old;
+	ssize_t r;
+
+	if (thread_single())
+		return PRIM4(nr, a, b, c, d);
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+	r = PRIM4(nr, a, b, c, d);
+	pthread_setcanceltype(old, NULL);
+	return r;
+}
+
+/*
+ * Since 6.5 splice_to_socket() repeats sendmsg() after a short one and so eats the
+ * error of a connection that was reset meanwhile: it is gone from the socket, and the
+ * program would see EPIPE with SIGPIPE, or a clean end. The socket owes it.
+ */
+static void note_swallowed_error(int fd, struct fd_entry *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+	struct tcp_info info = { 0 };
+	socklen_t n = sizeof(info);
+
+	if (e->kind != STATS_KIND_TCP || prim_poll(&p, 1, 0) != 1 ||
+	    (p.revents & (POLLHUP | POLLERR)) != POLLHUP)
+		return;
+	if (prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_CLOSE)
+		fd_owe(e, info.tcpi_retransmits || info.tcpi_probes ? ETIMEDOUT : ECONNRESET);
+}
+
+/* The file is shorter than what read promised: the rest cannot be had, and the peer must not take it for complete. */
+static ssize_t end_truncated(int fd, enum verdict *why)
+{
+	*why = VERDICT_TRUNCATED;
+	prim_shutdown(fd, SHUT_RDWR);
+	return -EIO;
+}
+
+static bool kernel_cannot(ssize_t r)
+{
+	return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -EOVERFLOW;
+}
+
+static ssize_t send_landed(int fd, struct fd_entry *e, const struct segment *g, enum verdict *why)
+{
+	off_t offset = g->offset;
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t r = cancellable(SYS_sendfile, fd, g->fd, (long)&offset, (long)(g->n - total));
+
+		if (r > 0)
+			total += (size_t)r;
+		if (total == g->n)
+			return (ssize_t)total;
+		if (r == 0 && total == 0)
+			return end_truncated(fd, why);
+		if (r <= 0)
+			return total ? (ssize_t)total : r;
+		if (!fd_is_nonblocking(fd)) {
+			note_swallowed_error(fd, e);
+			return (ssize_t)total;
+		}
+	}
+}
+
+/* The memory segments from I on, up to the next landed one, in one sendmsg. *NEXT gets where that is. */
+static ssize_t send_memory(int fd, const struct segments *s, unsigned i, int flags, unsigned *next)
+{
+	struct iovec iov[PIECES];
+	struct msghdr msg = { .msg_iov = iov };
+
+	for (; i < s->count && !s->seg[i].l && msg.msg_iovlen < PIECES; i++)
+		iov[msg.msg_iovlen++] = (struct iovec){ (void *)s->seg[i].p, s->seg[i].n };
+	*next = i;
+	if (i < s->count)
+		flags |= MSG_MORE;
+	return cancellable(SYS_sendmsg, fd, (long)&msg, flags, 0);
+}
+
+/* R bytes went of the segments from..to: spread them. True if that was all of them. */
+static bool spread(const struct segments *s, unsigned from, unsigned to, size_t r,
+		   size_t sent[SEGMENTS])
+{
+	for (; from < to; from++) {
+		size_t n = r < s->seg[from].n ? r : s->seg[from].n;
+
+		sent[from] = n;
+		r -= n;
+		if (n < s->seg[from].n)
+			return false;
+	}
+	return true;
+}
+
+/* An error after a part was sent is the next call's; one that the kernel forgot meanwhile is owed. */
+static ssize_t stop_at(struct fd_entry *e, size_t total, ssize_t r)
+{
+	if (total == 0)
+		return r;
+	if (r == -ECONNRESET || r == -ETIMEDOUT)
+		fd_owe(e, (int)-r);
+	return (ssize_t)total;
+}
+
+ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int flags,
+		    size_t sent[SEGMENTS], enum verdict *why)
+{
+	uint32_t generation = e->generation;
+	size_t total = 0;
+
+	for (unsigned i = 0, next; i < s->count; i = next) {
+		ssize_t r;
+
+		next = i + 1;
+		/* a call may have blocked: the number must not have come to mean another socket */
+		if (i > 0 && e->generation != generation)
+			break;
+		if (s->seg[i].l)
+			r = send_landed(fd, e, &s->seg[i], why);
+		else
+			r = send_memory(fd, s, i, flags, &next);
+		if (r < 0 && *why == VERDICT_REWRITTEN && s->seg[i].l && kernel_cannot(r)) {
+			*why = VERDICT_KERNEL_REFUSED;
+			if (total == 0)
+				return ENGINE_PLAINLY;
+		}
+		if (r < 0)
+			return stop_at(e, total, r);
+		total += (size_t)r;
+		if (!spread(s, i, next, (size_t)r, sent))
+			break;
+	}
+	return (ssize_t)total;
+}

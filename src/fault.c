@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.c - SIGSEGV and SIGBUS: is it a landing that was touched, or the program's own?
+ *
+ * Runs on the alternate stack with every signal blocked, calls nothing of libc's
+ * that locks or allocates, and returns to the instruction that faulted.
+ */
+#include <errno.h>
+#include <ucontext.h>
+
+#include "fault.h"
+#include "landing.h"
+#include "sig.h"
+
+/* Was it a write? Where the machine does not tell, the question is whether both are allowed. */
+static bool was_write(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	return context->uc_mcontext.gregs[REG_ERR] & 2;
+#else
+	return true;
+#endif
+}
+
+/* A page that cannot be filled is to the program what a page of a truncated mapping is. */
+static void tell_unreadable(siginfo_t *info, void *context)
+{
+	info->si_signo = SIGBUS;
+	info->si_code = BUS_ADRERR;
+	sig_chain(SIGBUS, info, context);
+}
+
+void fault_handler(int signal, siginfo_t *info, void *context)
+{
+	int saved = errno;
+	bool failed = false;
+
+	if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
+		sig_chain(signal, info, context);
+	} else if (!landing_fault((uintptr_t)info->si_addr, was_write(context), &failed)) {
+		if (failed)
+			tell_unreadable(info, context);
+		else
+			sig_chain(signal, info, context);
+	}
+	errno = saved;
+}

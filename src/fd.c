@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* fd.c - the table of descriptors; see fd.h. */
+#include <netinet/in.h>
+#include <sys/mman.h>
+
+#include "fd.h"
+#include "pair.h"
+#include "prim.h"
+#include "source.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+/* A million numbers in blocks that come into being when first used. */
+enum { BLOCK = 1024, BLOCKS = 1024 };
+static _Atomic(struct fd_entry *) blocks[BLOCKS];
+_Atomic int fd_debts;
+static _Atomic int lowest_ours = INT32_MAX;
+
+struct fd_entry *fd_peek(int fd)
+{
+	struct fd_entry *block;
+
+	if (unlikely((unsigned)fd >= BLOCK * BLOCKS))
+		return NULL;
+	block = atomic_load_explicit(&blocks[fd / BLOCK], memory_order_acquire);
+	return likely(block != NULL) ? &block[fd % BLOCK] : NULL;
+}
+
+static COLD struct fd_entry *make_block(int fd)
+{
+	struct fd_entry *expected = NULL, *block;
+	size_t size = BLOCK * sizeof(*block);
+
+	if ((unsigned)fd >= BLOCK * BLOCKS)
+		return NULL;
+	block = prim_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (prim_mmap_failed(block))
+		return NULL;
+	if (!atomic_compare_exchange_strong(&blocks[fd / BLOCK], &expected, block)) {
+		prim_munmap(block, size);
+		block = expected;
+	}
+	return &block[fd % BLOCK];
+}
+
+struct fd_entry *fd_entry(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	return likely(e != NULL) ? e : make_block(fd);
+}
+
+static int socket_option(int fd, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	return prim_getsockopt(fd, SOL_SOCKET, name, &value, &n) < 0 ? -1 : value;
+}
+
+bool fd_has_send_timeout(int fd)
+{
+	struct timeval t = { 0, 0 };
+	socklen_t n = sizeof(t);
+
+	prim_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, &n);
+	return t.tv_sec || t.tv_usec;
+}
+
+/* Allow-list: what is not TCP, MPTCP or a UNIX stream has rules of its own. */
+static enum stats_kind classify_socket(int fd, struct fd_entry *e)
+{
+	int domain = socket_option(fd, SO_DOMAIN), type = socket_option(fd, SO_TYPE);
+	int protocol = socket_option(fd, SO_PROTOCOL);
+
+	if (type != SOCK_STREAM) {
+		e->refusal = VERDICT_NOT_A_STREAM;
+		return STATS_KIND_DATAGRAM;
+	}
+	e->timeout = fd_has_send_timeout(fd);
+	if (domain == AF_UNIX)
+		return STATS_KIND_UNIX;
+	if ((domain == AF_INET || domain == AF_INET6) &&
+	    (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP))
+		return STATS_KIND_TCP;
+	e->refusal = VERDICT_SINK_KIND;
+	return STATS_KIND_SOCKET;
+}
+
+static enum stats_kind classify_file(int fd, struct fd_entry *e, const struct stat *st)
+{
+	int flags = prim_fcntl(fd, F_GETFL, 0);
+
+	e->identity = source_identity(st->st_dev, st->st_ino);
+	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY)
+		return STATS_KIND_OTHER;
+	if (flags & O_DIRECT)
+		e->refusal = VERDICT_DIRECT_IO;
+	return STATS_KIND_FILE;
+}
+
+enum stats_kind fd_classify(int fd, struct fd_entry *e)
+{
+	uint8_t kind = atomic_load_explicit(&e->kind, memory_order_relaxed);
+	struct stat st;
+
+	if (likely(kind != STATS_KIND_UNKNOWN))
+		return kind;
+	if (prim_fstat(fd, &st) < 0)
+		return STATS_KIND_UNKNOWN;
+	e->refusal = VERDICT_REWRITTEN;
+	if (S_ISREG(st.st_mode))
+		kind = classify_file(fd, e, &st);
+	else if (S_ISSOCK(st.st_mode))
+		kind = classify_socket(fd, e);
+	else
+		kind = S_ISFIFO(st.st_mode) ? STATS_KIND_PIPE : STATS_KIND_OTHER;
+	atomic_store_explicit(&e->kind, kind, memory_order_release);
+	return kind;
+}
+
+bool fd_is_file(int fd, struct fd_entry *e)
+{
+	struct stat st;
+
+	if (atomic_load_explicit(&e->no_file, memory_order_relaxed))
+		return false;
+	if (likely(e->kind != STATS_KIND_UNKNOWN))
+		return e->kind == STATS_KIND_FILE;
+	if (prim_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd_classify(fd, e) == STATS_KIND_FILE;
+	e->no_file = true;
+	return false;
+}
+
+void fd_owe(struct fd_entry *e, int error)
+{
+	if (atomic_exchange(&e->owed, error) == 0)
+		atomic_fetch_add(&fd_debts, 1);
+}
+
+int fd_pay(struct fd_entry *e)
+{
+	int owed = atomic_exchange(&e->owed, 0);
+
+	if (owed)
+		atomic_fetch_sub(&fd_debts, 1);
+	return owed;
+}
+
+bool fd_is_nonblocking(int fd)
+{
+	int flags = prim_fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+static void reset_entry(struct fd_entry *e)
+{
+	e->no_file = false;
+	if (atomic_load_explicit(&e->kind, memory_order_relaxed) == STATS_KIND_UNKNOWN)
+		return;
+	atomic_fetch_add(&e->generation, 1);
+	source_unbind(e);
+	pair_drop_sink(e);
+	fd_pay(e);
+	e->writer = 0;
+	e->timeout = false;
+	e->refusal = VERDICT_REWRITTEN;
+	atomic_store_explicit(&e->kind, STATS_KIND_UNKNOWN, memory_order_release);
+}
+
+void fd_reset(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	if (e)
+		reset_entry(e);
+}
+
+void fd_reset_file(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	if (e && e->kind == STATS_KIND_FILE)
+		reset_entry(e);
+}
+
+void fd_reset_range(unsigned first, unsigned last)
+{
+	for (unsigned b = first / BLOCK; b < BLOCKS && b <= last / BLOCK; b++) {
+		struct fd_entry *block = atomic_load(&blocks[b]);
+
+		for (unsigned i = 0; block && i < BLOCK; i++)
+			if (b * BLOCK + i >= first && b * BLOCK + i <= last && !block[i].ours)
+				reset_entry(&block[i]);
+	}
+}
+
+bool fd_is_ours(int fd)
+{
+	struct fd_entry *e;
+
+	if (likely(fd < atomic_load_explicit(&lowest_ours, memory_order_relaxed)))
+		return false;
+	e = fd_peek(fd);
+	return e && e->ours;
+}
+
+void fd_mark_ours(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+	int lowest = atomic_load(&lowest_ours);
+
+	if (!e)
+		return;
+	e->ours = true;
+	while (fd < lowest && !atomic_compare_exchange_weak(&lowest_ours, &lowest, fd))
+		;
+}
+
+void fd_unmark_ours(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	if (e)
+		e->ours = false;
+}
+
+int fd_next_ours(unsigned from)
+{
+	unsigned lowest = (unsigned)atomic_load(&lowest_ours);
+
+	for (unsigned fd = from > lowest ? from : lowest; fd < BLOCK * BLOCKS; fd++) {
+		struct fd_entry *block = atomic_load(&blocks[fd / BLOCK]);
+
+		if (!block)
+			fd |= BLOCK - 1;
+		else if (block[fd % BLOCK].ours)
+			return (int)fd;
+	}
+	return -1;
+}
+
+void fd_evade(int fd)
+{
+	if (fd_is_ours(fd))
+		source_evade(fd);
+}
+
+int fd_next_known(int from)
+{
+	for (int fd = from; fd < BLOCK * BLOCKS; fd++) {
+		struct fd_entry *block = atomic_load(&blocks[fd / BLOCK]);
+
+		if (!block)
+			fd |= BLOCK - 1;
+		else if (block[fd % BLOCK].kind != STATS_KIND_UNKNOWN)
+			return fd;
+	}
+	return -1;
+}
+
+void fd_forked(void)
+{
+	/* entries stay true in the child: the descriptors are the same */
+	pair_forked();
+	source_forked();
+}

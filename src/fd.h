@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd.h - what a descriptor is.
+ *
+ * An entry is a cache, never the truth: libc closes descriptors without our
+ * hooks (fclose, closedir), so what matters for a byte is asked again where it
+ * is used (fstat at each read, O_NONBLOCK at each short write). Entries are
+ * made of zeros, live as long as the process, and are read without a lock.
+ */
+#ifndef SHUNT_FD_H
+#define SHUNT_FD_H
+
+#include <sys/stat.h>
+
+#include "shunt.h"
+#include "stats.h"
+
+struct pair;
+
+struct fd_entry {
+	_Atomic uint32_t generation; /* changes when the number comes to mean something else */
+	_Atomic uint8_t kind;        /* enum stats_kind; UNKNOWN: not looked at yet */
+	_Atomic uint8_t refusal;     /* enum verdict: why it cannot be a source or sink; REWRITTEN: it can */
+	_Atomic bool no_file;        /* known not to be a regular file, even if the kind is not looked up yet */
+	_Atomic bool ours;           /* one of shunt's own */
+	_Atomic bool timeout;        /* a socket with SO_SNDTIMEO */
+	_Atomic uint32_t identity;   /* of the inode: source_identity(); regular files only */
+	_Atomic int source;          /* index of its struct source + 1; 0: none yet */
+	_Atomic int owed;            /* an errno that sendfile swallowed: the next call returns it */
+	_Atomic int writer;          /* the thread that wrote last; -1: several do */
+	_Atomic(struct pair *) pairs; /* with this as the sink */
+};
+
+/* The entry of FD, made if need be; NULL if FD is out of range or memory is short. */
+struct fd_entry *fd_entry(int fd);
+
+/* The entry of FD if there is one already. One load for a number below 1024 that was never used. */
+struct fd_entry *fd_peek(int fd);
+
+/*
+ * The kind of FD, looked up in the kernel at first use: fstat, and for sockets
+ * their domain, type and protocol. Sets kind, refusal, timeout. Keeps errno.
+ */
+enum stats_kind fd_classify(int fd, struct fd_entry *e);
+
+/* Has the socket FD an SO_SNDTIMEO, now? */
+bool fd_has_send_timeout(int fd);
+
+/* Is FD a regular file that can be read? Cheaper than fd_classify for what is not. */
+bool fd_is_file(int fd, struct fd_entry *e);
+
+/* How many descriptors owe an error (fd_entry.owed). 0: no hook need look. */
+extern _Atomic int fd_debts;
+
+/* FD owes ERROR from now on; pays it: returns the errno owed, once, or 0. */
+void fd_owe(struct fd_entry *e, int error);
+int fd_pay(struct fd_entry *e);
+
+/* Has FD O_NONBLOCK, now? Never cached: other processes may share the description. */
+bool fd_is_nonblocking(int fd);
+
+/* FD was closed, or came to mean something else: everything known of it is dropped. */
+void fd_reset(int fd);
+
+/* The same if FD is a regular file: its flags change. */
+void fd_reset_file(int fd);
+
+/* The same for all of [first, last] that are known. */
+void fd_reset_range(unsigned first, unsigned last);
+
+/* Is FD one of shunt's own? The program is told EBADF then. */
+bool fd_is_ours(int fd);
+void fd_mark_ours(int fd);
+void fd_unmark_ours(int fd);
+
+/* The next of our descriptors at or above FROM, -1 if there is none: for close_range. */
+int fd_next_ours(unsigned from);
+
+/* The next number at or above FROM of which something is known, -1 if there is none. */
+int fd_next_known(int from);
+
+/* If FD is ours, moves it to another number (dup2 over it). */
+void fd_evade(int fd);
+
+/* In the child of a fork. */
+void fd_forked(void);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook.h - how a hook reaches the function that it stands for.
+ *
+ * REAL(name) is the next definition of NAME behind ours: libc's, or that of
+ * another preloaded library. It is found at the first use of any, and does not
+ * change. In LOADING it may still be missing; then it is looked up on the spot.
+ */
+#ifndef SHUNT_HOOK_H
+#define SHUNT_HOOK_H
+
+#include "shunt.h"
+#include "hook_types.h"
+#include "thread.h"
+
+#define HOOK(ret, name, params, args, class) extern ret(*real_##name) params;
+#define HOOK_OPEN(ret, name, params, args, open) extern ret(*real_##name) params;
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+
+#define REAL(name) (likely(real_##name != NULL) ? real_##name : (hook_resolve(), real_##name))
+
+/* Finds every real function; idempotent, safe from any thread. errno is kept. */
+void hook_resolve(void);
+
+/* Shall a hook only pass through? Not at work, or in the child of a vfork. */
+static inline bool hook_passive(void)
+{
+	return unlikely(!shunt_live() || thread_vforked);
+}
+
+#endif

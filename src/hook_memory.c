@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_memory.c - memory that goes away, moves, or stops being plain.
+ *
+ * They are told so that a landing does not outlive its memory; that nothing goes
+ * wrong where they are not (an allocator in the executable, libc's own munmap)
+ * is landing.c's business. While nothing is armed each is a load, a branch and a
+ * jump. Memory is voided, not filled, only where the call cannot fail any more.
+ *
+ * The first of these calls come before the constructor, and from inside dlsym
+ * while hook_resolve looks the real functions up: then REAL is NULL, and the
+ * kernel is asked directly. errno is kept but where the real function sets it.
+ */
+#undef _FORTIFY_SOURCE
+
+#include <errno.h>
+
+#include "hook_idle.h"
+#include "maps.h"
+#include "prim.h"
+#include "source.h"
+
+void *(*hook_before_dlopen(void))(const char *, int);
+void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int);
+
+void *__libc_realloc(void *p, size_t n) __attribute__((weak));
+
+static long answer(long ret)
+{
+	if (ret >= 0 || ret < -4095)
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}
+
+/* ---- the heap ---- */
+
+static size_t (*usable_size)(void *p);
+
+/*
+ * Blocks are measured by the allocator that they came from. One that is preloaded
+ * and has no malloc_usable_size leaves libc's in view, which would read a length
+ * out of bytes that are none.
+ */
+__attribute__((constructor)) static void find_usable_size(void)
+{
+	void *size = dlsym(RTLD_NEXT, "malloc_usable_size");
+	Dl_info of_size, of_free;
+
+	if (size && REAL(free) && dladdr(size, &of_size) && dladdr((void *)REAL(free), &of_free) &&
+	    of_size.dli_fbase == of_free.dli_fbase)
+		usable_size = (size_t (*)(void *))size;
+}
+
+static COLD void block_freed(void *p)
+{
+	size_t n;
+
+	if (!p)
+		return;
+	if (!usable_size) {
+		/* its end is not known: whatever lies above its start might be inside, and is kept */
+		landing_open(p, UINTPTR_MAX - (uintptr_t)p);
+		return;
+	}
+	n = usable_size(p);
+	if (n >= shunt_page && landing_touches(p, n))
+		landing_void(p, n);
+}
+
+static COLD void block_moves(void *p)
+{
+	if (p)
+		landing_open(p, usable_size ? usable_size(p) : UINTPTR_MAX - (uintptr_t)p);
+}
+
+static COLD void slow_free(void *p)
+{
+	void (*real)(void *) = REAL(free);
+
+	if (landing_any())
+		block_freed(p);
+	if (real)
+		real(p);
+}
+
+EXPORT void free(void *p)
+{
+	if (HOOK_IDLE(free))
+		real_free(p);
+	else
+		slow_free(p);
+}
+
+static COLD void *slow_realloc(void *p, size_t n)
+{
+	void *(*real)(void *, size_t) = REAL(realloc);
+
+	if (landing_any())
+		block_moves(p);
+	if (real)
+		return real(p, n);
+	return __libc_realloc ? __libc_realloc(p, n) : NULL;
+}
+
+EXPORT void *realloc(void *p, size_t n)
+{
+	return HOOK_IDLE(realloc) ? real_realloc(p, n) : slow_realloc(p, n);
+}
+
+EXPORT void *reallocarray(void *p, size_t count, size_t size)
+{
+	if (landing_any())
+		block_moves(p);
+	return REAL(reallocarray)(p, count, size);
+}
+
+/* ---- mappings ---- */
+
+/* As far as the kernel goes: whole pages. It refuses what is not on a page, or has no length. */
+static size_t whole_pages(const void *p, size_t n)
+{
+	if ((uintptr_t)p & (shunt_page - 1) || page_up(n) < n ||
+	    page_up(n) > UINTPTR_MAX - (uintptr_t)p)
+		return 0;
+	return page_up(n);
+}
+
+/* It fails for whole pages only where the process has no room for one mapping more. */
+static COLD int slow_munmap(void *p, size_t n)
+{
+	int (*real)(void *, size_t) = REAL(munmap);
+
+	if (landing_any() && landing_touches(p, whole_pages(p, n)))
+		landing_void(p, whole_pages(p, n));
+	return real ? real(p, n) : (int)answer(prim_munmap(p, n));
+}
+
+EXPORT int munmap(void *p, size_t n)
+{
+	return HOOK_IDLE(munmap) ? real_munmap(p, n) : slow_munmap(p, n);
+}
+
+/*
+ * What lies under a MAP_FIXED stays if the call fails, so it is filled. Through a
+ * shared mapping the program can change a landed file and no call tells of it.
+ */
+static COLD void *slow_mmap(void *p, size_t n, int prot, int flags, int fd, off64_t off)
+{
+	void *(*real)(void *, size_t, int, int, int, off64_t) = REAL(mmap64);
+
+	if (flags & MAP_FIXED)
+		landing_open(p, whole_pages(p, n));
+	if (landing_any() && prot & PROT_WRITE && flags & MAP_SHARED && !(flags & MAP_ANONYMOUS))
+		source_written(fd);
+	if (real)
+		return real(p, n, prot, flags, fd, off);
+	return (void *)answer((long)prim_mmap(p, n, prot, flags, fd, off));
+}
+
+EXPORT void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t off)
+{
+	return HOOK_IDLE(mmap) ? real_mmap(p, n, prot, flags, fd, off)
+			       : slow_mmap(p, n, prot, flags, fd, off);
+}
+
+EXPORT void *mmap64(void *p, size_t n, int prot, int flags, int fd, off64_t off)
+{
+	return HOOK_IDLE(mmap64) ? real_mmap64(p, n, prot, flags, fd, off)
+				 : slow_mmap(p, n, prot, flags, fd, off);
+}
+
+/* With an old length of 0 it maps the pages at P a second time, as long as the new length. */
+static COLD void moves(void *p, size_t old_n, size_t n, int flags, void *to)
+{
+	landing_open(p, whole_pages(p, old_n ? old_n : n));
+	if (flags & MREMAP_FIXED)
+		landing_open(to, whole_pages(to, n));
+}
+
+EXPORT void *mremap(void *p, size_t old_n, size_t n, int flags, ...)
+{
+	void *(*real)(void *, size_t, size_t, int, ...);
+	void *to;
+	va_list ap;
+
+	va_start(ap, flags);
+	to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? va_arg(ap, void *) : NULL;
+	va_end(ap);
+	if (landing_any())
+		moves(p, old_n, n, flags, to);
+	real = REAL(mremap);
+	if (likely(real != NULL))
+		return real(p, old_n, n, flags, to);
+	return (void *)answer((long)prim_mremap(p, old_n, n, flags, to));
+}
+
+static COLD int slow_mprotect(void *p, size_t n, int prot)
+{
+	int (*real)(void *, size_t, int) = REAL(mprotect);
+
+	landing_open(p, whole_pages(p, n));
+	return real ? real(p, n, prot) : (int)answer(prim_mprotect(p, n, prot));
+}
+
+EXPORT int mprotect(void *p, size_t n, int prot)
+{
+	return HOOK_IDLE(mprotect) ? real_mprotect(p, n, prot) : slow_mprotect(p, n, prot);
+}
+
+EXPORT int pkey_mprotect(void *p, size_t n, int prot, int key)
+{
+	if (landing_any())
+		landing_open(p, whole_pages(p, n));
+	if (key != -1)
+		maps_taint(p, n);
+	return REAL(pkey_mprotect)(p, n, prot, key);
+}
+
+/* ---- advice and locks ---- */
+
+/* After these the memory is not plain: moved or replaced pages would lose what was asked for. */
+static bool taints(int advice)
+{
+	return advice == MADV_DONTFORK || advice == MADV_WIPEONFORK || advice == MADV_DONTDUMP ||
+	       advice == MADV_MERGEABLE || advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE;
+}
+
+/* Filled for MADV_DONTNEED and its like too: what they throw away has to be there if they fail. */
+static COLD int slow_madvise(void *p, size_t n, int advice)
+{
+	int (*real)(void *, size_t, int) = REAL(madvise);
+
+	landing_open(p, whole_pages(p, n));
+	if (taints(advice))
+		maps_taint(p, n);
+	return real ? real(p, n, advice) : (int)answer(PRIM3(SYS_madvise, p, n, advice));
+}
+
+EXPORT int madvise(void *p, size_t n, int advice)
+{
+	return HOOK_IDLE(madvise) && !taints(advice) ? real_madvise(p, n, advice)
+						     : slow_madvise(p, n, advice);
+}
+
+EXPORT int posix_madvise(void *p, size_t n, int advice)
+{
+	if (landing_any())
+		landing_open(p, whole_pages(p, n));
+	return REAL(posix_madvise)(p, n, advice);
+}
+
+/* Whose memory it is the descriptor knows; it may be ours, and the call is rare. */
+EXPORT ssize_t process_madvise(int pidfd, const struct iovec *iov, size_t n, int advice,
+			       unsigned flags)
+{
+	landing_open_all();
+	return REAL(process_madvise)(pidfd, iov, n, advice, flags);
+}
+
+EXPORT int mlock(const void *p, size_t n)
+{
+	maps_taint(p, n);
+	landing_open((const void *)page_down((uintptr_t)p), n + shunt_page);
+	return REAL(mlock)(p, n);
+}
+
+EXPORT int mlock2(const void *p, size_t n, unsigned flags)
+{
+	maps_taint(p, n);
+	landing_open((const void *)page_down((uintptr_t)p), n + shunt_page);
+	return REAL(mlock2)(p, n, flags);
+}
+
+EXPORT int mlockall(int flags)
+{
+	maps_taint(NULL, SIZE_MAX);
+	landing_open_all();
+	return REAL(mlockall)(flags);
+}
+
+/* ---- the break ---- */
+
+static uintptr_t break_now(void)
+{
+	return (uintptr_t)PRIM1(SYS_brk, 0);
+}
+
+static COLD void break_falls(uintptr_t to)
+{
+	uintptr_t now = break_now();
+
+	if (to < now)
+		landing_open((void *)to, now - to);
+}
+
+EXPORT int brk(void *end)
+{
+	if (landing_any())
+		break_falls((uintptr_t)end);
+	return REAL(brk)(end);
+}
+
+EXPORT void *sbrk(intptr_t change)
+{
+	if (landing_any() && change < 0)
+		break_falls(break_now() + (uintptr_t)change);
+	return REAL(sbrk)(change);
+}
+
+EXPORT void *__sbrk(intptr_t change)
+{
+	if (landing_any() && change < 0)
+		break_falls(break_now() + (uintptr_t)change);
+	return REAL(__sbrk)(change);
+}
+
+/* ---- segments and modules ---- */
+
+/* How long the segment is that SHM_REMAP puts over what is there, its name does not tell. */
+EXPORT void *shmat(int id, const void *p, int flags)
+{
+	if (landing_any() && flags & SHM_REMAP)
+		landing_open((const void *)page_down((uintptr_t)p),
+			     UINTPTR_MAX - page_down((uintptr_t)p));
+	return REAL(shmat)(id, p, flags);
+}
+
+/*
+ * A module that goes takes its static buffers with it, and one that comes may lie
+ * where another lay. For dlopen.S, which jumps to what these return: to the real
+ * function the caller must be the program, since its RUNPATH and its namespace count.
+ */
+void *(*hook_before_dlopen(void))(const char *, int)
+{
+	landing_open_all();
+	return REAL(dlopen);
+}
+
+void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int)
+{
+	landing_open_all();
+	return REAL(dlmopen);
+}
+
+EXPORT int dlclose(void *handle)
+{
+	landing_open_all();
+	return REAL(dlclose)(handle);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_open.c - hooks that only open what the kernel is about to use.
+ *
+ * They are made from the rows of hooks_open.def, all but those at the end of this
+ * file. While nothing is armed a hook is a load, a branch and a jump; it adds no
+ * frame, so cancellation, longjmp and signals meet the real function only. Hooks
+ * work the same in the child of a vfork: the memory it opens is the parent's,
+ * and so are the landings.
+ *
+ * Nothing here trusts a pointer of the program: what a structure points to is
+ * followed only where the structure can be read. errno is kept.
+ */
+#undef _FORTIFY_SOURCE /* its inline definitions have the names of the hooks */
+
+#include <errno.h>
+
+#include "hook_idle.h"
+#include "maps.h"
+#include "prim.h"
+
+/* Two 32-bit words; three words for each 32 capabilities. */
+enum { CAP_HEADER = 8, CAP_DATA = 24 };
+
+/* P is a number: a compiler that is given the pointer believes that it may be read here. */
+static COLD void reach(uintptr_t p, size_t n)
+{
+	size_t room = UINTPTR_MAX - p;
+
+	landing_open((const void *)p, n < room ? n : room);
+}
+
+#define bytes(p, n) reach((uintptr_t)(p), n)
+#define object(p) bytes(p, sizeof(*(p)))
+#define array(p, n) bytes(p, (n) > 0 ? (size_t)(n) * sizeof(*(p)) : 0)
+#define string(s) hook_open_string(s)
+
+/* Can [p, p + n), now open, be read? The kernel reads a mask there and refuses it, or faults. */
+static COLD bool readable(const void *p, size_t n)
+{
+	uintptr_t at = (uintptr_t)p & ~(uintptr_t)7, end = (uintptr_t)p + n;
+
+	for (; at < end; at = page_down(at) + shunt_page)
+		if (prim_sigprocmask(-1, (const uint64_t *)at, NULL) == -EFAULT)
+			return false;
+	return true;
+}
+
+/* Not inline: the prototypes of libc promise the compiler that S is never NULL. */
+COLD void hook_open_string(const char *s)
+{
+	if (!landing_touches(s, PATH_MAX))
+		return;
+	bytes(s, 1);
+	if (readable(s, 1))
+		landing_open_string(s);
+}
+
+/* struct msgbuf: a long, then N bytes of text. */
+static COLD void message(const void *p, size_t n)
+{
+	bytes(p, n < SIZE_MAX - sizeof(long) ? n + sizeof(long) : n);
+}
+
+static COLD void vectors(const struct iovec *iov, unsigned long n)
+{
+	if (n > IOV_MAX)
+		return;
+	array(iov, n);
+	if (!readable(iov, n * sizeof(*iov)))
+		return;
+	for (unsigned long i = 0; i < n; i++)
+		bytes(iov[i].iov_base, iov[i].iov_len);
+}
+
+/* process_vm_readv and _writev: what is "theirs" is ours too when the process is this one. */
+static COLD void across(pid_t pid, const struct iovec *ours, unsigned long n,
+			const struct iovec *theirs, unsigned long m)
+{
+	vectors(ours, n);
+	if (pid == prim_getpid())
+		vectors(theirs, m);
+	else if (m <= IOV_MAX)
+		array(theirs, m);
+}
+
+/* A struct aiocb or aiocb64, which are the same, and its buffer. */
+static COLD void request(const void *p)
+{
+	const struct aiocb *cb = p;
+
+	object(cb);
+	if (readable(cb, sizeof(*cb)))
+		bytes((const void *)cb->aio_buf, cb->aio_nbytes);
+}
+
+static COLD void requests(const void *p, int n)
+{
+	const void *const *list = p;
+
+	array(list, n);
+	if (n <= 0 || !readable(list, (size_t)n * sizeof(*list)))
+		return;
+	for (int i = 0; i < n; i++)
+		if (list[i])
+			request(list[i]);
+}
+
+#define HOOK(ret, name, params, args, class)
+#define HOOK_OPEN(ret, name, params, args, open)                                                   \
+	static COLD ret open_##name params                                                         \
+	{                                                                                          \
+		open;                                                                              \
+		return REAL(name) args;                                                            \
+	}                                                                                          \
+	EXPORT ret name params                                                                     \
+	{                                                                                          \
+		return HOOK_IDLE(name) ? real_##name args : open_##name args;                      \
+	}
+#include "hooks_open.def"
+#undef HOOK
+#undef HOOK_OPEN
+
+/* ---- by hand: arguments that vary, and more to do than to open ---- */
+
+/* The coarse clocks never leave the vDSO; shunt itself asks for them where it may not look here. */
+EXPORT int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	if (landing_any() && clock != CLOCK_MONOTONIC_COARSE && clock != CLOCK_REALTIME_COARSE)
+		object(t);
+	return REAL(clock_gettime)(clock, t);
+}
+
+EXPORT int chroot(const char *path)
+{
+	if (landing_any())
+		string(path);
+	maps_before_chroot();
+	return REAL(chroot)(path);
+}
+
+EXPORT int pivot_root(const char *root, const char *old)
+{
+	if (landing_any()) {
+		string(root);
+		string(old);
+	}
+	maps_before_chroot();
+	return REAL(pivot_root)(root, old);
+}
+
+EXPORT mqd_t mq_open(const char *name, int flags, ...)
+{
+	mode_t mode;
+	struct mq_attr *attr;
+	va_list ap;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	attr = flags & O_CREAT ? va_arg(ap, struct mq_attr *) : NULL;
+	va_end(ap);
+	if (landing_any()) {
+		string(name);
+		object(attr);
+	}
+	return REAL(mq_open)(name, flags, mode, attr);
+}
+
+/* What semctl uses at its fourth argument at most; the arrays are as long as the set. */
+static size_t semctl_reach(int command)
+{
+	enum { SEMAPHORES_MAX = 32000 };
+
+	return command == GETALL || command == SETALL ? SEMAPHORES_MAX * sizeof(unsigned short)
+						      : sizeof(struct semid_ds);
+}
+
+EXPORT int semctl(int id, int n, int command, ...)
+{
+	void *argument; /* union semun: a pointer, or an int in its low half */
+	va_list ap;
+
+	va_start(ap, command);
+	argument = va_arg(ap, void *);
+	va_end(ap);
+	if (landing_any() && command != SETVAL)
+		bytes(argument, semctl_reach(command));
+	return REAL(semctl)(id, n, command, argument);
+}
+
+EXPORT long ptrace(enum __ptrace_request request, ...)
+{
+	enum { REACH = 4096 }; /* the largest register sets, and what PTRACE_PEEKSIGINFO fills */
+	pid_t pid;
+	void *addr, *data;
+	va_list ap;
+
+	va_start(ap, request);
+	pid = va_arg(ap, pid_t);
+	addr = va_arg(ap, void *);
+	data = va_arg(ap, void *);
+	va_end(ap);
+	if (landing_any()) {
+		bytes(addr, REACH);
+		bytes(data, REACH);
+		if (request == PTRACE_GETREGSET || request == PTRACE_SETREGSET)
+			vectors(data, 1);
+	}
+	return REAL(ptrace)(request, pid, addr, data);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_process.c - fork and its kin, the ends that no destructor sees, and what
+ * takes rights or views away.
+ *
+ * fork itself is not hooked: daemon and forkpty call it inside libc, where only
+ * pthread_atfork is heard. _Fork, vfork and clone are not heard there.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "hook.h"
+#include "landing.h"
+#include "maps.h"
+#include "prim.h"
+#include "process.h"
+#include "report.h"
+#include "sig.h"
+#include "stats.h"
+#include "thread.h"
+
+#define HOOK(ret, name, params, args, class) EXPORT ret name params;
+#include "hooks_signal.def"
+#undef HOOK
+
+/* ---- fork ---- */
+
+void process_before_fork(void)
+{
+	if (thread_vforked)
+		return;
+	landing_hold();
+	landing_open_all();
+}
+
+void process_after_fork_parent(void)
+{
+	if (!thread_vforked)
+		landing_release();
+}
+
+void process_after_fork_child(void)
+{
+	int saved = errno;
+
+	thread_vforked = 0; /* a fork in the child of a vfork has memory of its own again */
+	thread_forked();
+	sig_forked();
+	landing_forked();
+	maps_forked();
+	fd_forked();
+	report_forked();
+	stats_forked();
+	errno = saved;
+}
+
+void process_init(void)
+{
+	pthread_atfork(process_before_fork, process_after_fork_parent, process_after_fork_child);
+}
+
+EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (!REAL(_Fork)) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (hook_passive())
+		return REAL(_Fork)();
+	process_before_fork();
+	pid = REAL(_Fork)();
+	if (pid == 0)
+		process_after_fork_child();
+	else
+		process_after_fork_parent();
+	return pid;
+}
+
+long process_raw_fork(long number, long a, long b, long c, long d, long e)
+{
+	long pid;
+
+	process_before_fork();
+	pid = PRIM5(number, a, b, c, d, e);
+	if (pid == 0)
+		process_after_fork_child();
+	else
+		process_after_fork_parent();
+	if (pid < 0) {
+		errno = (int)-pid;
+		return -1;
+	}
+	return pid;
+}
+
+/*
+ * ---- vfork ---- from vfork.S. The mark is set in memory that parent and child
+ * share, for the thread that waits: the child is that thread to libc.
+ */
+void vfork_prepare(void);
+long vfork_done(long result);
+
+void vfork_prepare(void)
+{
+	int saved = errno;
+
+	if (!hook_passive())
+		landing_open_all();
+	thread_vforked++;
+	errno = saved;
+}
+
+long vfork_done(long result)
+{
+	thread_vforked--;
+	if (result >= 0)
+		return result;
+	errno = (int)-result;
+	return -1;
+}
+
+/* ---- clone ---- */
+
+struct clone_start {
+	int (*fn)(void *);
+	void *argument;
+};
+
+/* A child with memory of its own, on a stack that may be the caller's copy. */
+static int clone_child(void *p)
+{
+	struct clone_start start = *(struct clone_start *)p;
+
+	process_after_fork_child();
+	return start.fn(start.argument);
+}
+
+static int clone_own_memory(struct clone_start *start, void *stack, int flags, void *parent_tid,
+			    void *tls, void *child_tid)
+{
+	int pid;
+
+	process_before_fork();
+	pid = REAL(clone)(clone_child, stack, flags, start, parent_tid, tls, child_tid);
+	process_after_fork_parent();
+	return pid;
+}
+
+/* The caller waits for the child, as with vfork; else it is a thread that libc does not know of. */
+static int clone_shared_memory(struct clone_start *start, void *stack, int flags, void *parent_tid,
+			       void *tls, void *child_tid)
+{
+	bool waits = flags & CLONE_VFORK && !(flags & CLONE_SETTLS);
+	int pid;
+
+	if (!waits) {
+		thread_note_clone();
+		shunt_stand_aside();
+	}
+	landing_open_all();
+	thread_vforked += waits;
+	pid = REAL(clone)(start->fn, stack, flags, start->argument, parent_tid, tls, child_tid);
+	thread_vforked -= waits;
+	return pid;
+}
+
+EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *argument, ...)
+{
+	struct clone_start start = {fn, argument};
+	void *parent_tid, *tls, *child_tid;
+	va_list ap;
+
+	va_start(ap, argument);
+	parent_tid = va_arg(ap, void *);
+	tls = va_arg(ap, void *);
+	child_tid = va_arg(ap, void *);
+	va_end(ap);
+	if (hook_passive())
+		return REAL(clone)(fn, stack, flags, argument, parent_tid, tls, child_tid);
+	if (flags & CLONE_VM)
+		return clone_shared_memory(&start, stack, flags, parent_tid, tls, child_tid);
+	return clone_own_memory(&start, stack, flags, parent_tid, tls, child_tid);
+}
+
+EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *argument, ...)
+{
+	void *parent_tid, *tls, *child_tid;
+	va_list ap;
+
+	va_start(ap, argument);
+	parent_tid = va_arg(ap, void *);
+	tls = va_arg(ap, void *);
+	child_tid = va_arg(ap, void *);
+	va_end(ap);
+	return clone(fn, stack, flags, argument, parent_tid, tls, child_tid);
+}
+
+/* ---- ends that run no destructor ---- */
+
+void process_ending(void)
+{
+	if (thread_vforked || !sig_own_process())
+		return;
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+}
+
+EXPORT void _exit(int status)
+{
+	process_ending();
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+	process_ending();
+	REAL(_Exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT void quick_exit(int status)
+{
+	process_ending();
+	REAL(quick_exit)(status);
+	__builtin_unreachable();
+}
+
+/* ---- rights ---- */
+
+#define BEFORE_LOSING_RIGHTS(name, params, args)                                                  \
+	EXPORT int name params                                                                    \
+	{                                                                                         \
+		if (!hook_passive())                                                              \
+			stats_before_losing_rights();                                             \
+		return REAL(name) args;                                                           \
+	}
+
+BEFORE_LOSING_RIGHTS(setuid, (uid_t id), (id))
+BEFORE_LOSING_RIGHTS(seteuid, (uid_t id), (id))
+BEFORE_LOSING_RIGHTS(setreuid, (uid_t real, uid_t effective), (real, effective))
+BEFORE_LOSING_RIGHTS(setresuid, (uid_t real, uid_t effective, uid_t saved),
+		     (real, effective, saved))
+BEFORE_LOSING_RIGHTS(setgid, (gid_t id), (id))
+BEFORE_LOSING_RIGHTS(setegid, (gid_t id), (id))
+BEFORE_LOSING_RIGHTS(setregid, (gid_t real, gid_t effective), (real, effective))
+BEFORE_LOSING_RIGHTS(setresgid, (gid_t real, gid_t effective, gid_t saved),
+		     (real, effective, saved))
+BEFORE_LOSING_RIGHTS(setfsuid, (uid_t id), (id))
+BEFORE_LOSING_RIGHTS(setfsgid, (gid_t id), (id))
+BEFORE_LOSING_RIGHTS(initgroups, (const char *user, gid_t group), (user, group))
+BEFORE_LOSING_RIGHTS(unshare, (int flags), (flags))
+BEFORE_LOSING_RIGHTS(setns, (int fd, int kind), (fd, kind))
+
+/* What prctl may be given as a pointer reaches no further than a page, but for the filter's program. */
+static void prctl_prepare(int option, const unsigned long arg[4])
+{
+	if (option == PR_SET_SECCOMP || option == 59 /* PR_SET_SYSCALL_USER_DISPATCH */) {
+		landing_open_all();
+		shunt_stand_aside();
+		return;
+	}
+	if (option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS)
+		stats_before_losing_rights();
+	for (int i = 0; i < 4; i++)
+		if (arg[i] >= 4096)
+			landing_open((const void *)arg[i], 4096);
+}
+
+EXPORT int prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (!hook_passive())
+		prctl_prepare(option, arg);
+	return REAL(prctl)(option, arg[0], arg[1], arg[2], arg[3]);
+}

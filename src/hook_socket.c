@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_socket.c - sockets: receiving, sending, accepting, options; and what the program sends without a copy itself. */
+#undef _FORTIFY_SOURCE
+
+#include <errno.h>
+
+#include "io.h"
+#include "stats.h"
+
+#define HOOK(ret, name, params, args, class) EXPORT ret name params;
+#include "hooks_io.def"
+#undef HOOK
+
+/* ---- receiving: what is received lands nowhere yet, but it may be received into a landing ---- */
+
+/* True if the socket owes an error: it is errno now. Else what the call writes to is open. */
+static bool before_receive(int fd, void *buf, size_t n, int flags)
+{
+	if (unlikely(fd_debts) && send_owes(fd))
+		return true;
+	if (landing_any()) {
+		landing_open(buf, n);
+		if (!(flags & MSG_DONTWAIT))
+			sleep_before(fd);
+	}
+	return false;
+}
+
+static bool receive_idle(void)
+{
+	return hook_passive() || (!landing_any() && likely(fd_debts == 0));
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+	if (!receive_idle() && before_receive(fd, buf, n, flags))
+		return -1;
+	return REAL(recv)(fd, buf, n, flags);
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+	if (!receive_idle() && before_receive(fd, buf, n, flags))
+		return -1;
+	return REAL(__recv_chk)(fd, buf, n, room, flags);
+}
+
+static void open_address(const struct sockaddr *from, socklen_t *from_n)
+{
+	if (landing_any() && from_n) {
+		landing_open(from_n, sizeof(*from_n));
+		landing_open(from, *from_n);
+	}
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+			socklen_t *from_n)
+{
+	if (!receive_idle()) {
+		if (before_receive(fd, buf, n, flags))
+			return -1;
+		open_address(from, from_n);
+	}
+	return REAL(recvfrom)(fd, buf, n, flags, from, from_n);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
+			      struct sockaddr *from, socklen_t *from_n)
+{
+	if (!receive_idle()) {
+		if (before_receive(fd, buf, n, flags))
+			return -1;
+		open_address(from, from_n);
+	}
+	return REAL(__recvfrom_chk)(fd, buf, n, room, flags, from, from_n);
+}
+
+static void open_message(const struct msghdr *msg)
+{
+	landing_open(msg, sizeof(*msg));
+	landing_open(msg->msg_name, msg->msg_namelen);
+	landing_open(msg->msg_control, msg->msg_controllen);
+	io_open_pieces(msg->msg_iov, msg->msg_iovlen);
+}
+
+/* Descriptors that came with a message are new meanings of their numbers. */
+static void note_passed_descriptors(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			fd_reset(((int *)CMSG_DATA(c))[i]);
+	}
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t ret;
+
+	if (hook_passive())
+		return REAL(recvmsg)(fd, msg, flags);
+	if (!receive_idle()) {
+		if (before_receive(fd, NULL, 0, flags))
+			return -1;
+		if (landing_any())
+			open_message(msg);
+	}
+	ret = REAL(recvmsg)(fd, msg, flags);
+	if (ret >= 0 && msg->msg_controllen)
+		note_passed_descriptors(msg);
+	return ret;
+}
+
+static void open_messages(struct mmsghdr *msg, unsigned count)
+{
+	if (!landing_any() || count > IOV_MAX)
+		return;
+	landing_open(msg, count * sizeof(*msg));
+	for (unsigned i = 0; i < count; i++)
+		open_message(&msg[i].msg_hdr);
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags,
+		    struct timespec *timeout)
+{
+	int ret;
+
+	if (hook_passive())
+		return REAL(recvmmsg)(fd, msg, count, flags, timeout);
+	landing_open(timeout, sizeof(*timeout));
+	open_messages(msg, count);
+	ret = REAL(recvmmsg)(fd, msg, count, flags, timeout);
+	for (int i = 0; i < ret; i++)
+		if (msg[i].msg_hdr.msg_controllen)
+			note_passed_descriptors(&msg[i].msg_hdr);
+	return ret;
+}
+
+/* ---- sending ---- */
+
+#define SEND_BODY(name, fd, buf, n, flags, ...)                                                    \
+	struct iovec piece = { (void *)(buf), n };                                                 \
+	ssize_t ret;                                                                               \
+                                                                                                   \
+	if (io_idle(n))                                                                            \
+		return REAL(name)(__VA_ARGS__);                                                    \
+	if (io_write_begin(fd, &piece, 1, flags, CALLER, &ret))                                    \
+		return ret;                                                                        \
+	return io_write_done(fd, &piece, 1, REAL(name)(__VA_ARGS__), CALLER)
+
+/* An address, or flags that reach beyond this call: for the verdict send-flags. */
+enum { WITH_ADDRESS = MSG_OOB };
+
+EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+	SEND_BODY(send, fd, buf, n, flags, fd, buf, n, flags);
+}
+
+EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)
+{
+	SEND_BODY(__send, fd, buf, n, flags, fd, buf, n, flags);
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
+		      socklen_t to_n)
+{
+	if (to)
+		landing_open(to, to_n);
+	SEND_BODY(sendto, fd, buf, n, to ? flags | WITH_ADDRESS : flags, fd, buf, n, flags, to, to_n);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	ssize_t ret;
+
+	if (hook_passive() || !msg)
+		return REAL(sendmsg)(fd, msg, flags);
+	if (landing_any()) {
+		landing_open(msg, sizeof(*msg));
+		landing_open(msg->msg_name, msg->msg_namelen);
+		landing_open(msg->msg_control, msg->msg_controllen);
+		landing_open(msg->msg_iov, msg->msg_iovlen * sizeof(struct iovec));
+		if (io_write_begin(fd, msg->msg_iov, msg->msg_iovlen,
+				   msg->msg_name || msg->msg_controllen ? flags | WITH_ADDRESS : flags,
+				   CALLER, &ret))
+			return ret;
+	} else if (unlikely(fd_debts) && send_owes(fd)) {
+		return -1;
+	}
+	ret = REAL(sendmsg)(fd, msg, flags);
+	return ret >= WATCH_SMALLEST
+		       ? io_write_done(fd, msg->msg_iov, msg->msg_iovlen, ret, CALLER) : ret;
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
+{
+	if (!hook_passive())
+		open_messages(msg, count);
+	return REAL(sendmmsg)(fd, msg, count, flags);
+}
+
+/* ---- new sockets ---- */
+
+/* The number RET is new: what is known of it is of one that was closed unheard. */
+static int fresh(int ret)
+{
+	if (ret >= 0)
+		fd_reset(ret);
+	return ret;
+}
+
+EXPORT int accept(int fd, struct sockaddr *from, socklen_t *from_n)
+{
+	if (hook_passive())
+		return REAL(accept)(fd, from, from_n);
+	open_address(from, from_n);
+	sleep_before(fd);
+	return fresh(REAL(accept)(fd, from, from_n));
+}
+
+EXPORT int accept4(int fd, struct sockaddr *from, socklen_t *from_n, int flags)
+{
+	if (hook_passive())
+		return REAL(accept4)(fd, from, from_n, flags);
+	open_address(from, from_n);
+	sleep_before(fd);
+	return fresh(REAL(accept4)(fd, from, from_n, flags));
+}
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+	int ret = REAL(socket)(domain, type, protocol);
+
+	return hook_passive() ? ret : fresh(ret);
+}
+
+EXPORT int socketpair(int domain, int type, int protocol, int fd[2])
+{
+	int ret;
+
+	landing_open(fd, 2 * sizeof(int));
+	ret = REAL(socketpair)(domain, type, protocol, fd);
+	if (ret == 0 && !hook_passive()) {
+		fd_reset(fd[0]);
+		fd_reset(fd[1]);
+	}
+	return ret;
+}
+
+/* ---- options ---- */
+
+enum { SEND_TIMEOUT_64 = 67 }; /* SO_SNDTIMEO_NEW, which libc does not name */
+
+EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+{
+	int ret;
+	struct fd_entry *e;
+
+	if (landing_any())
+		landing_open(value, n);
+	ret = REAL(setsockopt)(fd, level, name, value, n);
+	if (ret == 0 && level == SOL_SOCKET && !hook_passive() && (e = fd_peek(fd)) != NULL &&
+	    (name == SO_SNDTIMEO || name == SEND_TIMEOUT_64))
+		e->timeout = fd_has_send_timeout(fd);
+	return ret;
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *n)
+{
+	struct fd_entry *e;
+	int ret;
+
+	if (landing_any() && n) {
+		landing_open(n, sizeof(*n));
+		landing_open(value, *n);
+	}
+	ret = REAL(getsockopt)(fd, level, name, value, n);
+	/* an error that sendfile ate is still the socket's */
+	if (ret == 0 && unlikely(fd_debts) && level == SOL_SOCKET && name == SO_ERROR &&
+	    !hook_passive() && *n == sizeof(int) && (e = fd_peek(fd)) != NULL && *(int *)value == 0)
+		*(int *)value = fd_pay(e);
+	return ret;
+}
+
+/* ---- what the program sends without a copy itself ---- */
+
+static bool is_socket(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+	enum stats_kind kind = e ? fd_classify(fd, e) : STATS_KIND_UNKNOWN;
+
+	return kind == STATS_KIND_TCP || kind == STATS_KIND_UNIX;
+}
+
+static ssize_t count_native(int out, ssize_t n)
+{
+	if (n > 0 && !hook_passive() && is_socket(out))
+		stats_add(&stats_get()->native_bytes, (uint64_t)n);
+	return n;
+}
+
+/* OUT may be a file of ours, or owe an error. */
+static bool before_native(int out)
+{
+	if (hook_passive())
+		return false;
+	if (unlikely(fd_debts) && send_owes(out))
+		return true;
+	source_written(out);
+	return false;
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *at, size_t n)
+{
+	if (before_native(out))
+		return -1;
+	landing_open(at, sizeof(*at));
+	return count_native(out, REAL(sendfile)(out, in, at, n));
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *at, size_t n)
+{
+	if (before_native(out))
+		return -1;
+	landing_open(at, sizeof(*at));
+	return count_native(out, REAL(sendfile64)(out, in, at, n));
+}
+
+EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t n, unsigned flags)
+{
+	if (before_native(out))
+		return -1;
+	landing_open(in_at, sizeof(*in_at));
+	landing_open(out_at, sizeof(*out_at));
+	return count_native(out, REAL(splice)(in, in_at, out, out_at, n, flags));
+}
+
+EXPORT ssize_t vmsplice(int fd, const struct iovec *iov, size_t count, unsigned flags)
+{
+	if (!hook_passive())
+		io_open_pieces(iov, count);
+	return REAL(vmsplice)(fd, iov, count, flags);
+}
+
+EXPORT ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
+			       unsigned flags)
+{
+	if (before_native(out))
+		return -1;
+	landing_open(in_at, sizeof(*in_at));
+	landing_open(out_at, sizeof(*out_at));
+	return REAL(copy_file_range)(in, in_at, out, out_at, n, flags);
+}

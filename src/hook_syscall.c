@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_syscall.c - the function syscall(), by which a program reaches what no
+ * other hook sees.
+ *
+ * Called from vfork.S with the arguments in their registers; what comes back is
+ * the function to jump to, or NULL and the result. What is not in the table of the
+ * harmless opens everything: the arguments could point anywhere.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+#include <linux/sched.h>
+
+#include "hook.h"
+#include "landing.h"
+#include "prim.h"
+#include "process.h"
+#include "sig.h"
+#include "stats.h"
+#include "thread.h"
+
+struct syscall_way {
+	void *function;
+	long result;
+};
+
+struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, long e, long f);
+
+/* Calls that can reach no memory of the program's but a word that is no landing's, and change nothing of ours. */
+static const short harmless[] = {
+	SYS_gettid, SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
+	SYS_sched_yield, SYS_tgkill, SYS_tkill, SYS_kill, SYS_membarrier, SYS_pidfd_open,
+	SYS_eventfd2, SYS_epoll_create1, SYS_ioprio_set, SYS_ioprio_get, SYS_getpriority,
+	SYS_setpriority, SYS_exit, SYS_fdatasync, SYS_fsync,
+};
+
+/* Calls after which lazy memory is no longer safe. */
+#define SYS_mseal_ 462
+static const short enders[] = {
+	SYS_seccomp, SYS_io_uring_setup, SYS_io_setup, SYS_userfaultfd, SYS_mseal_,
+};
+
+static bool in(const short *list, size_t count, long number)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == number)
+			return true;
+	return false;
+}
+
+#define IN(list, number) in((list), sizeof(list) / sizeof(*(list)), (number))
+
+/* A word of the program's that a futex waits on may lie in a landing, and must be read there. */
+static bool opens_its_own(long number, long a, long b)
+{
+	switch (number) {
+	case SYS_futex:
+		landing_open((const void *)a, sizeof(uint32_t));
+		return true;
+	case SYS_clock_gettime:
+		landing_open((const void *)b, sizeof(struct timespec));
+		return true;
+	}
+	return false;
+}
+
+/* Is it a fork that comes back here in the child, with memory of its own? */
+static bool forks(long number, long flags, long stack)
+{
+#ifdef SYS_fork
+	if (number == SYS_fork)
+		return true;
+#endif
+	return number == SYS_clone && !(flags & CLONE_VM) && stack == 0;
+}
+
+static void shares_memory(long number, long a)
+{
+	uint64_t flags = (uint64_t)a;
+
+	if (number == SYS_clone3 && a)
+		flags = *(const uint64_t *)a; /* the first field of struct clone_args */
+	if ((number == SYS_clone || number == SYS_clone3) && flags & CLONE_VM) {
+		thread_note_clone();
+		shunt_stand_aside();
+	}
+}
+
+/* A mask or a handler of the program's that goes round the virtual ones: faults may no longer reach us. */
+static bool takes_faults(long number, long a, long b)
+{
+	if (number == SYS_rt_sigaction)
+		return b && (a == SIGSEGV || a == SIGBUS);
+	return number == SYS_rt_sigprocmask && b && a != SIG_UNBLOCK &&
+	       *(const uint64_t *)b & SIG_FAULTS;
+}
+
+static void loses_rights(long number)
+{
+	switch (number) {
+	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
+	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
+	case SYS_chroot: case SYS_pivot_root:
+		stats_before_losing_rights();
+	}
+}
+
+static void prepare(long number, long a, long b)
+{
+	if (number == SYS_exit_group)
+		process_ending();
+	loses_rights(number);
+	if (IN(enders, number) || takes_faults(number, a, b)) {
+		landing_open_all();
+		shunt_stand_aside();
+	}
+	if (number == SYS_rt_sigaction && b)
+		sig_note_raw((int)a);
+	shares_memory(number, a);
+	landing_open_all();
+}
+
+struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, long e, long f)
+{
+	struct syscall_way way = {(void *)REAL(syscall), 0};
+	int saved = errno;
+
+	(void)f;
+	if (hook_passive() || IN(harmless, number) || opens_its_own(number, a, b))
+		return way;
+	if (forks(number, a, b)) {
+		way.function = NULL;
+		way.result = process_raw_fork(number, a, b, c, d, e);
+		return way;
+	}
+	prepare(number, a, b);
+	errno = saved;
+	return way;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* io.c - what the hooks of reading and writing have in common; see io.h. */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+
+#include "config.h"
+#include "io.h"
+#include "prim.h"
+#include "source.h"
+
+void io_open_pieces(const struct iovec *iov, size_t count)
+{
+	if (!landing_any() || count == 0 || count > IOV_MAX)
+		return;
+	landing_open(iov, count * sizeof(*iov));
+	for (size_t i = 0; i < count; i++)
+		landing_open(iov[i].iov_base, iov[i].iov_len);
+}
+
+/* May the chunk land, and does it? Anything but LAND_PLAINLY is the answer. */
+static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t at,
+			 struct io_read *r)
+{
+	ssize_t ret = LAND_PLAINLY;
+
+	if (unlikely(r->site->wanted))
+		site_name(r->site);
+	r->why = land_wanted(e, buf, n, r->site);
+	if (r->why != VERDICT_REWRITTEN)
+		return ret;
+	if (config.mode == MODE_OBSERVE) {
+		r->why = land_observe(fd, e, buf, n, at, r->site);
+		return ret;
+	}
+	if (!thread_single())
+		pthread_testcancel();
+	ret = land_read(fd, e, buf, n, at, r->site, &r->why);
+	if (ret >= 0 && r->why != VERDICT_REWRITTEN && ret >= WATCH_SMALLEST)
+		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	return ret;
+}
+
+bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
+		   ssize_t *ret)
+{
+	struct fd_entry *e;
+	bool file;
+
+	r->site = NULL;
+	if (unlikely(fd_debts) && send_owes(fd)) {
+		*ret = -1;
+		return true;
+	}
+	e = fd_entry(fd);
+	if (!e)
+		return false;
+	file = fd_is_file(fd, e);
+	if (file && n >= WATCH_SMALLEST && n <= SSIZE_MAX && (at >= 0 || at == LAND_AT_OFFSET)) {
+		r->site = site_of(caller);
+		*ret = read_file(fd, e, buf, n, at, r);
+		if (*ret != LAND_PLAINLY)
+			return true;
+	}
+	if (landing_any()) {
+		landing_open(buf, n);
+		if (!file)
+			sleep_before(fd);
+	}
+	return false;
+}
+
+ssize_t io_read_done(int fd, void *buf, const struct io_read *r, ssize_t ret)
+{
+	if (r->site && ret >= WATCH_SMALLEST)
+		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	return ret;
+}
+
+bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const void *caller,
+		    struct io_read *r, ssize_t *ret)
+{
+	if (count == 1) {
+		landing_open(iov, sizeof(*iov));
+		return io_read_begin(fd, iov->iov_base, iov->iov_len, at, caller, r, ret);
+	}
+	r->site = NULL;
+	if (unlikely(fd_debts) && send_owes(fd)) {
+		*ret = -1;
+		return true;
+	}
+	if (landing_any() && count > 0) {
+		io_open_pieces(iov, (size_t)count);
+		sleep_before(fd);
+	}
+	return false;
+}
+
+/* A write to a file of ours: what is landed of it must be what it was. */
+static void before_file_changes(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	if (!e || e->kind == STATS_KIND_UNKNOWN || e->kind == STATS_KIND_FILE ||
+	    e->kind == STATS_KIND_OTHER)
+		source_written(fd);
+}
+
+bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
+		    ssize_t *ret)
+{
+	if (unlikely(fd_debts) && send_owes(fd)) {
+		*ret = -1;
+		return true;
+	}
+	if (!landing_any() || count > IOV_MAX)
+		return false;
+	before_file_changes(fd);
+	if (!send_touches(iov, count))
+		return false;
+	if (!thread_single())
+		pthread_testcancel();
+	return send_landings(fd, iov, count, flags, caller, ret);
+}

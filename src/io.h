@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io.h - what the hooks of reading and writing have in common.
+ *
+ * A hook is short: if nothing of ours can be concerned it jumps to the real
+ * function, else it comes here. CALLER is the hook's return address.
+ */
+#ifndef SHUNT_IO_H
+#define SHUNT_IO_H
+
+#include "fd.h"
+#include "hook.h"
+#include "land.h"
+#include "landing.h"
+#include "send.h"
+#include "sleep.h"
+#include "source.h"
+#include "watch.h"
+
+#define CALLER __builtin_return_address(0)
+
+/* Nothing is landed, nobody owes an error, and N bytes are no chunk: only the real function is of use. */
+static inline bool io_idle(size_t n)
+{
+	return hook_passive() || (n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0));
+}
+
+/*
+ * Before a read of N bytes into BUF from FD. True: it is answered, *RET is the
+ * result, with errno. False: the caller makes the real call, and then
+ * io_read_done with what io_read_begin left in R.
+ */
+struct io_read {
+	struct site *site; /* NULL: not a chunk */
+	enum verdict why;
+};
+bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
+		   ssize_t *ret);
+ssize_t io_read_done(int fd, void *buf, const struct io_read *r, ssize_t ret);
+
+/* Before a read into several buffers: opens them and the array, and counts it as vectored. */
+bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const void *caller,
+		    struct io_read *r, ssize_t *ret);
+
+/* Before a write. True: done, with *RET and errno. False: the caller makes the real call, then io_write_done. */
+bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
+		    ssize_t *ret);
+
+static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t count, ssize_t ret,
+				    const void *caller)
+{
+	if (ret >= WATCH_SMALLEST)
+		send_watch(fd, iov, count, ret, caller);
+	return ret;
+}
+
+/* Opens what an array of pieces reaches, the array first; nothing for one that the kernel would refuse. */
+void io_open_pieces(const struct iovec *iov, size_t count);
+
+#endif

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * landing.c - the table of landings: find, arm, open; see landing.h.
+ *
+ * The armed ranges stand in two flat arrays that are scanned without a lock,
+ * after a filter by 64 KiB of address. A range is published before its pages are
+ * protected and taken back after they are open, so that a fault always finds it;
+ * whoever finds one takes its lock and looks again. No lock is taken under a
+ * landing's lock but arm_lock, and no landing's lock under another's.
+ */
+#include <sys/mman.h>
+
+#include "config.h"
+#include "fill.h"
+#include "host.h"
+#include "landing.h"
+#include "maps.h"
+#include "prim.h"
+#include "source.h"
+#include "thread.h"
+#include "watch.h"
+
+enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64 };
+
+_Atomic int landing_armed;
+
+static struct landing *slots;
+static _Atomic uintptr_t *armed_lo, *armed_hi;
+static _Atomic unsigned used;              /* slots ever used: scans end here */
+static _Atomic uint16_t granule[GRANULES]; /* armed ranges that touch it */
+static _Atomic uint16_t hint[HINTS];       /* base -> slot + 1 */
+static struct lock arm_lock, table_lock;
+static int held; /* under arm_lock: > 0 forbids arming */
+
+static unsigned slot_of(const struct landing *l)
+{
+	return (unsigned)(l - slots);
+}
+
+static unsigned hint_of(uintptr_t base)
+{
+	return (unsigned)(base * UINT64_C(0x9e3779b97f4a7c15) >> 44) % HINTS;
+}
+
+uintptr_t landing_lo(const struct landing *l)
+{
+	return atomic_load_explicit(&armed_lo[slot_of(l)], memory_order_relaxed);
+}
+
+uintptr_t landing_hi(const struct landing *l)
+{
+	return atomic_load_explicit(&armed_hi[slot_of(l)], memory_order_relaxed);
+}
+
+bool landing_init(void)
+{
+	size_t n = config.landings, size = n * (sizeof(*slots) + 2 * sizeof(*armed_lo));
+	char *p = prim_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (prim_mmap_failed(p))
+		return false;
+	slots = (struct landing *)p;
+	armed_lo = (_Atomic uintptr_t *)(p + n * sizeof(*slots));
+	armed_hi = armed_lo + n;
+	return true;
+}
+
+/* ---- finding ---- */
+
+static bool overlaps(unsigned i, uintptr_t lo, uintptr_t hi)
+{
+	uintptr_t a = atomic_load_explicit(&armed_lo[i], memory_order_relaxed);
+	uintptr_t b = atomic_load_explicit(&armed_hi[i], memory_order_relaxed);
+
+	return a < hi && b > lo && a < b;
+}
+
+static bool filter_passes(uintptr_t lo, uintptr_t hi)
+{
+	uintptr_t first = lo >> GRANULE_SHIFT, last = (hi - 1) >> GRANULE_SHIFT;
+
+	if (last - first >= WIDE)
+		return true;
+	for (; first <= last; first++)
+		if (atomic_load_explicit(&granule[first % GRANULES], memory_order_relaxed))
+			return true;
+	return false;
+}
+
+/* The first slot at or after FROM whose armed pages touch [lo, hi), or -1. */
+static int next_slot(unsigned from, uintptr_t lo, uintptr_t hi)
+{
+	unsigned n = atomic_load_explicit(&used, memory_order_acquire);
+
+	for (unsigned i = from; i < n; i++)
+		if (overlaps(i, lo, hi))
+			return (int)i;
+	return -1;
+}
+
+static uintptr_t range_end(const void *p, size_t n)
+{
+	uintptr_t lo = (uintptr_t)p;
+
+	return n > UINTPTR_MAX - lo ? UINTPTR_MAX : lo + n;
+}
+
+bool landing_touches(const void *p, size_t n)
+{
+	uintptr_t lo = (uintptr_t)p, hi = range_end(p, n);
+
+	return n && filter_passes(lo, hi) && next_slot(0, lo, hi) >= 0;
+}
+
+struct landing *landing_first(uintptr_t p, size_t n)
+{
+	uintptr_t hi = range_end((void *)p, n);
+	struct landing *first = NULL;
+
+	if (!n || !filter_passes(p, hi))
+		return NULL;
+	for (int i = next_slot(0, p, hi); i >= 0; i = next_slot((unsigned)i + 1, p, hi))
+		if (!first || landing_lo(&slots[i]) < landing_lo(first))
+			first = &slots[i];
+	return first;
+}
+
+struct landing *landing_find(uintptr_t base)
+{
+	unsigned i = atomic_load_explicit(&hint[hint_of(base)], memory_order_relaxed);
+
+	return i && slots[i - 1].base == base ? &slots[i - 1] : NULL;
+}
+
+/* ---- publishing an armed range ---- */
+
+static void count_granules(uintptr_t lo, uintptr_t hi, int change)
+{
+	for (uintptr_t g = lo >> GRANULE_SHIFT; g <= (hi - 1) >> GRANULE_SHIFT; g++)
+		atomic_fetch_add(&granule[g % GRANULES], (uint16_t)change);
+}
+
+static void publish(struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	unsigned i = slot_of(l);
+
+	count_granules(lo, hi, 1);
+	atomic_store(&armed_lo[i], lo);
+	atomic_store(&armed_hi[i], hi);
+	atomic_fetch_add(&landing_armed, 1);
+}
+
+/* Nothing of L is armed any more. */
+static void withdraw(struct landing *l)
+{
+	unsigned i = slot_of(l);
+	uintptr_t lo = armed_lo[i], hi = armed_hi[i];
+
+	if (lo >= hi)
+		return;
+	atomic_store(&armed_hi[i], 0);
+	atomic_fetch_sub(&landing_armed, 1);
+	count_granules(lo, hi, -1);
+}
+
+/* The armed pages of L are now [lo, hi), a part of what they were. */
+static void shrink(struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	unsigned i = slot_of(l);
+	uintptr_t old_lo = armed_lo[i], old_hi = armed_hi[i];
+
+	count_granules(lo, hi, 1);
+	atomic_store(&armed_lo[i], lo);
+	atomic_store(&armed_hi[i], hi);
+	count_granules(old_lo, old_hi, -1);
+}
+
+/* Fields of L change between these two; L is locked. Readers without the lock see an odd or another number. */
+static void change_begin(struct landing *l)
+{
+	atomic_fetch_add(&l->sequence, 1);
+}
+
+static void change_end(struct landing *l)
+{
+	atomic_fetch_add(&l->sequence, 1);
+}
+
+/* ---- opening ---- */
+
+static void forget_meaning(struct landing *l)
+{
+	int source = atomic_exchange(&l->source, 0);
+
+	if (source)
+		source_release(source - 1);
+}
+
+/* [lo, hi) was filled after all: what was claimed for it is taken back. */
+static void take_back_credit(struct landing *l, size_t filled)
+{
+	struct stats_route *route = atomic_load(&l->route);
+	size_t credit = atomic_load(&l->credit);
+
+	stats_add(&stats_get()->fills, 1);
+	if (filled > credit)
+		filled = credit;
+	atomic_store(&l->credit, credit - filled);
+	if (route && filled)
+		stats_add_signed(&route->copies_avoided, -(int64_t)filled);
+}
+
+/* Fills and opens [lo, hi), which begins or ends where the armed pages of L do. */
+static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	uintptr_t all_lo = landing_lo(l), all_hi = landing_hi(l);
+	struct source *s = l->source ? source_at(l->source - 1) : NULL;
+	bool ok;
+
+	if (s)
+		ok = fill_pages(lo, hi, s->fd, l->offset + (off_t)(lo - l->base));
+	else
+		ok = prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
+	if (!ok)
+		return false;
+	change_begin(l);
+	if (lo == all_lo && hi == all_hi) {
+		withdraw(l);
+	} else if (lo == all_lo) {
+		shrink(l, hi, all_hi);
+	} else {
+		shrink(l, all_lo, lo);
+	}
+	change_end(l);
+	take_back_credit(l, hi - lo);
+	if (landing_lo(l) >= landing_hi(l))
+		forget_meaning(l);
+	return true;
+}
+
+bool landing_open_locked(struct landing *l)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
+
+	return lo >= hi || open_part(l, lo, hi);
+}
+
+/* The content of L's pages is void; L is locked. */
+static void void_locked(struct landing *l)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
+
+	if (lo >= hi)
+		return;
+	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
+	change_begin(l);
+	withdraw(l);
+	change_end(l);
+	forget_meaning(l);
+	atomic_store(&l->base, 0);
+}
+
+/* The program looked into L, one way or another: what is learned from it. */
+static void learn_look(struct landing *l)
+{
+	struct stats_route *route = atomic_load(&l->route);
+
+	patience_lost(&l->patience);
+	if (l->site)
+		patience_lost(&l->site->patience);
+	if (route)
+		stats_add(&route->looks, 1);
+}
+
+/* For the accounts: the chunk is plain memory now. */
+static void note_filled(const struct landing *l, enum verdict why)
+{
+	if (l->site && l->written < l->length)
+		watch_filled((void *)l->base, l->length, l->written, l->fd, l->site, why,
+			     why == VERDICT_LOOKED_AT && !l->route);
+}
+
+enum reason { LOOKED, NEUTRAL, VOID };
+
+static void open_slot(struct landing *l, uintptr_t lo, uintptr_t hi, enum reason why)
+{
+	struct lock_held h;
+
+	lock_take(&l->lock, &h);
+	if (overlaps(slot_of(l), lo, hi)) {
+		if (why == VOID && landing_lo(l) >= lo && landing_hi(l) <= hi)
+			void_locked(l);
+		else if (landing_open_locked(l)) {
+			note_filled(l, why == LOOKED ? VERDICT_LOOKED_AT : VERDICT_FILLED);
+			if (why == LOOKED)
+				learn_look(l);
+		}
+	}
+	lock_drop(&l->lock, &h);
+}
+
+static void open_range(uintptr_t lo, uintptr_t hi, enum reason why)
+{
+	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi))
+		open_slot(&slots[i], lo, hi, why);
+}
+
+COLD void landing_open_slow(const void *p, size_t n)
+{
+	open_range((uintptr_t)p, range_end(p, n), LOOKED);
+}
+
+COLD void landing_void(const void *p, size_t n)
+{
+	open_range((uintptr_t)p, range_end(p, n), VOID);
+}
+
+void landing_open_string(const char *s)
+{
+	if (!landing_any() || !s)
+		return;
+	/* up to the end of its page it cannot meet another landing; beyond, the bytes tell whether it goes on */
+	for (uintptr_t at = (uintptr_t)s;; ) {
+		uintptr_t end = page_down(at) + shunt_page;
+
+		landing_open((void *)at, 1);
+		while (at < end && *(const char *)at)
+			at++;
+		if (at < end)
+			return;
+	}
+}
+
+COLD void landing_open_all(void)
+{
+	if (landing_any())
+		open_range(0, UINTPTR_MAX, NEUTRAL);
+}
+
+/* ---- opening by other criteria ---- */
+
+static void open_where(bool (*which)(const struct landing *, uint64_t), uint64_t argument)
+{
+	unsigned n = atomic_load_explicit(&used, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++)
+		if (overlaps(i, 0, UINTPTR_MAX) && which(&slots[i], argument))
+			open_slot(&slots[i], 0, UINTPTR_MAX, NEUTRAL);
+}
+
+static bool of_source(const struct landing *l, uint64_t index)
+{
+	return atomic_load(&l->source) == (int)index + 1;
+}
+
+static bool unfinished_of_fd(const struct landing *l, uint64_t fd)
+{
+	return l->fd == (int)fd && l->written < l->length;
+}
+
+static bool untouched_since(const struct landing *l, uint64_t before)
+{
+	return l->touched <= before;
+}
+
+void landing_open_source(int index)
+{
+	if (landing_any())
+		open_where(of_source, (uint64_t)index);
+}
+
+void landing_close(int fd)
+{
+	if (landing_any())
+		open_where(unfinished_of_fd, (uint64_t)fd);
+}
+
+void landing_settle(uint64_t before)
+{
+	open_where(untouched_since, before);
+}
+
+static bool read_by(const struct landing *l, uint64_t thread)
+{
+	return l->reader == (int)thread;
+}
+
+void landing_settle_thread(int thread)
+{
+	open_where(read_by, (uint64_t)thread);
+}
+
+/* ---- arming ---- */
+
+/* A free slot, or the one that was longest untouched among some; table_lock is held. */
+static struct landing *free_slot(struct landing **victim)
+{
+	static unsigned clock;
+	unsigned n = used;
+
+	*victim = NULL;
+	for (unsigned i = 0; i < n && i < EVICT_SAMPLE; i++) {
+		struct landing *l = &slots[clock++ % n];
+
+		if (l->base == 0)
+			return l;
+		if (!*victim || l->touched < (*victim)->touched)
+			*victim = l;
+	}
+	if (n == config.landings)
+		return NULL;
+	atomic_store_explicit(&used, n + 1, memory_order_release);
+	return &slots[n];
+}
+
+static void evict(struct landing *l)
+{
+	struct lock_held h;
+
+	lock_take(&l->lock, &h);
+	if (landing_open_locked(l))
+		atomic_store(&l->base, 0);
+	lock_drop(&l->lock, &h);
+}
+
+struct landing *landing_claim(uintptr_t base)
+{
+	struct landing *l = landing_find(base), *victim;
+	struct lock_held h;
+
+	for (int tries = 0; !l && tries < 4; tries++) {
+		lock_take(&table_lock, &h);
+		l = free_slot(&victim);
+		if (l) {
+			l->patience = (struct patience){ 0 };
+			atomic_store(&l->touched, prim_now());
+			atomic_store(&l->base, base);
+			hint[hint_of(base)] = (uint16_t)(slot_of(l) + 1);
+		}
+		lock_drop(&table_lock, &h);
+		if (!l && victim)
+			evict(victim);
+	}
+	return l;
+}
+
+void landing_retire_overlaps(const struct landing *l, uintptr_t base, size_t n)
+{
+	uintptr_t lo = page_down(base), hi = page_up(base + n);
+
+	if (!landing_any())
+		return;
+	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi))
+		if (&slots[i] != l)
+			open_slot(&slots[i], lo, hi, NEUTRAL);
+}
+
+static bool others_overlap(const struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi))
+		if (&slots[i] != l)
+			return true;
+	return false;
+}
+
+enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	enum verdict v = VERDICT_REWRITTEN;
+	struct lock_held h;
+
+	if (!host_allows() || !sig_own_faults())
+		return VERDICT_HOST_LIMITS;
+	thread_alternate_stack();
+	v = maps_can_land(lo, hi);
+	if (v != VERDICT_REWRITTEN)
+		return v;
+	lock_take(&arm_lock, &h);
+	if (held > 0)
+		v = VERDICT_STOOD_ASIDE;
+	else if (others_overlap(l, lo, hi))
+		v = VERDICT_OVERLAP;
+	else
+		publish(l, lo, hi);
+	lock_drop(&arm_lock, &h);
+	if (v != VERDICT_REWRITTEN)
+		return v;
+	stats_add(&stats_get()->arms, 1);
+	if (prim_mprotect((void *)lo, hi - lo, PROT_NONE) == 0)
+		return v;
+	withdraw(l);
+	return VERDICT_HOST_LIMITS;
+}
+
+void landing_unarm(struct landing *l)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
+
+	if (lo >= hi)
+		return;
+	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
+	change_begin(l);
+	withdraw(l);
+	change_end(l);
+}
+
+/* ---- a fault ---- */
+
+/*
+ * The first look into a chunk near one of its ends opens that end only: a loop
+ * that parses the head, or an allocator that links free buffers there, keeps the
+ * rest lazy, and the site learns to fill those pages as part of the edge.
+ */
+static bool open_for_look(struct landing *l, uintptr_t address)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l), page = page_down(address);
+	size_t from_head = (page - lo) / shunt_page + 1, from_tail = (hi - page) / shunt_page;
+	bool first = atomic_fetch_add(&l->looks, 1) == 0 && (hi - lo) / shunt_page > 2 * EDGE_LOOKS;
+
+	if (first && l->source && from_head <= EDGE_LOOKS) {
+		if (l->site->head < from_head)
+			l->site->head = (uint8_t)from_head;
+		return open_part(l, lo, page + shunt_page);
+	}
+	if (first && l->source && from_tail <= EDGE_LOOKS) {
+		if (l->site->tail < from_tail)
+			l->site->tail = (uint8_t)from_tail;
+		return open_part(l, page, hi);
+	}
+	if (!open_part(l, lo, hi))
+		return false;
+	learn_look(l);
+	note_filled(l, VERDICT_LOOKED_AT);
+	return true;
+}
+
+bool landing_fault(uintptr_t address, bool write, bool *failed)
+{
+	int i = next_slot(0, address, address + 1);
+	struct lock_held h;
+	bool ok = true;
+
+	if (i >= 0) {
+		lock_take(&slots[i].lock, &h);
+		if (overlaps((unsigned)i, address, address + 1))
+			ok = open_for_look(&slots[i], address);
+		lock_drop(&slots[i].lock, &h);
+		*failed = !ok;
+		return ok;
+	}
+	/* another thread may have opened it between the fault and here */
+	*failed = false;
+	return maps_allows(address, write);
+}
+
+/* ---- forks and the like ---- */
+
+void landing_hold(void)
+{
+	struct lock_held h;
+
+	lock_take(&arm_lock, &h);
+	held++;
+	lock_drop(&arm_lock, &h);
+}
+
+void landing_release(void)
+{
+	struct lock_held h;
+
+	lock_take(&arm_lock, &h);
+	held--;
+	lock_drop(&arm_lock, &h);
+}
+
+/* Nothing was armed when the process forked; what other threads held is free. */
+void landing_forked(void)
+{
+	unsigned n = atomic_load(&used);
+
+	lock_reset(&arm_lock);
+	lock_reset(&table_lock);
+	held = 0;
+	for (unsigned i = 0; i < n; i++) {
+		lock_reset(&slots[i].lock);
+		slots[i].source = 0;
+		slots[i].route = NULL;
+		slots[i].sequence &= ~1u;
+	}
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * landing.h - lazily filled pages: arm, fill, open, find by address.
+ *
+ * A landing is a run of whole pages that the program believes to hold bytes of a
+ * file. They are PROT_NONE, and the record says what they mean: byte base + i of
+ * the buffer is byte offset + i of the source. The partial pages at the buffer's
+ * ends are real memory, filled really, with a copy to compare with at the write.
+ *
+ * Everything here keeps errno and is safe in a signal handler.
+ */
+#ifndef SHUNT_LANDING_H
+#define SHUNT_LANDING_H
+
+#include "lock.h"
+#include "shunt.h"
+#include "site.h"
+#include "stats.h"
+#include "verdict.h"
+
+enum { EDGE_PAGES = 3, EDGE_LOOKS = 2 }; /* an edge: part of a page, and up to two more that are looked at */
+
+struct landing {
+	struct lock lock;
+	_Atomic uint32_t sequence;  /* odd while the fields below change */
+	_Atomic uintptr_t base;     /* where the buffer begins; 0: the slot is free */
+	size_t length;              /* of the chunk that the last read put here */
+	off_t offset;               /* in the source, of base */
+	off_t size;                 /* of the source, at that read */
+	_Atomic int source;         /* index + 1 while pages are armed, else 0 */
+	size_t head, tail;          /* bytes at both ends of which edge[] has a copy */
+	unsigned char *edge;        /* EDGE_PAGES pages for the head, as many for the tail */
+	int fd;                     /* the program's number that was read */
+	int reader;                 /* the thread that read */
+	struct site *site;          /* where it was read */
+	_Atomic size_t written;     /* of the chunk, from its start without a gap */
+	_Atomic size_t credit;      /* bytes whose copy at the read is counted as avoided */
+	_Atomic(struct stats_route *) route; /* where that was counted */
+	_Atomic uint64_t touched;   /* prim_now() of the last read or write */
+	_Atomic uint8_t looks;      /* into this chunk, so far */
+	unsigned calls;             /* system calls that the read has cost, for the accounts */
+	struct patience patience;   /* what is learned of this buffer */
+};
+
+/* How many landings are armed now. 0: no hook need look at any address. */
+extern _Atomic int landing_armed;
+
+static inline bool landing_any(void)
+{
+	return unlikely(atomic_load_explicit(&landing_armed, memory_order_relaxed) != 0);
+}
+
+/* ---- for every hook ---- */
+
+/* Does any armed page lie in [p, p + n)? Quick; false is exact. */
+bool landing_touches(const void *p, size_t n) NO_ACCESS;
+
+/*
+ * The kernel, or code that we do not see, is about to use [p, p + n): every
+ * landing in it is filled and opened. The second is for memory whose content is
+ * void (free, munmap): what lies wholly inside is opened without a fill.
+ */
+void landing_open_slow(const void *p, size_t n) NO_ACCESS;
+void landing_void(const void *p, size_t n) NO_ACCESS;
+
+static inline void landing_open(const void *p, size_t n)
+{
+	if (landing_any() && landing_touches(p, n))
+		landing_open_slow(p, n);
+}
+
+/* Opens what a string at S reaches: its landings, one after the other, up to its end. */
+void landing_open_string(const char *s);
+
+/* Fills and opens every landing: fork, exec, seccomp, dlclose and all else that ends laziness. */
+void landing_open_all(void);
+
+/*
+ * While held, nothing is armed anew: between landing_open_all and, say, the fork. Counts.
+ * In the child of a fork: landing_forked instead of release.
+ */
+void landing_hold(void);
+void landing_release(void);
+void landing_forked(void);
+
+/* ---- for what ends the laziness of some ---- */
+
+/* Fills and opens what refers to source INDEX. */
+void landing_open_source(int index);
+
+/* The program closes its descriptor FD: chunks read from it that are not yet written whole are filled. */
+void landing_close(int fd);
+
+/* Fills and opens what nobody has touched since BEFORE (prim_now() time). */
+void landing_settle(uint64_t before);
+
+/* Fills and opens what the thread of that number has read. */
+void landing_settle_thread(int thread);
+
+/* ---- for the reading side (land.c) ---- */
+
+/* The landing whose buffer begins at BASE: the one there is, or a free slot; NULL if the table is full. */
+struct landing *landing_claim(uintptr_t base);
+struct landing *landing_find(uintptr_t base);
+
+/* Opens every other landing that has a page in common with the buffer [base, base + n). */
+void landing_retire_overlaps(const struct landing *l, uintptr_t base, size_t n);
+
+/* The armed pages of L; equal when there are none. Exact while L is locked. */
+uintptr_t landing_lo(const struct landing *l);
+uintptr_t landing_hi(const struct landing *l);
+
+/*
+ * Protects [lo, hi), L locked and unarmed. REWRITTEN, or why it cannot be. Until
+ * landing_mean is called the pages mean nothing, and landing_unarm takes it back.
+ */
+enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi);
+void landing_unarm(struct landing *l);
+
+/* Opens L, locked, with a fill of what it means. False if that failed: it stays armed. */
+bool landing_open_locked(struct landing *l);
+
+/* ---- for the fault handler ---- */
+
+/*
+ * A thread touched ADDRESS. True if a landing was there and is open now, or was
+ * opened meanwhile by another thread. *FAILED is set if the file could not be read.
+ */
+bool landing_fault(uintptr_t address, bool write, bool *failed);
+
+/* ---- for the writing side (segment.c) ---- */
+
+/* The landing with the lowest armed page in [p, p + n), NULL if there is none. */
+struct landing *landing_first(uintptr_t p, size_t n);
+
+/* Made once, before anything lands. False if there is no memory. */
+bool landing_init(void);
+
+#endif

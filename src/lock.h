@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h - a mutex for short sections: three states and a futex (0 free, 1
+ * taken, 2 taken and waited for).
+ *
+ * The rules: nothing is called under a lock that can block for long or calls
+ * out of shunt. Signals are blocked while one is held if the program has any
+ * handler, since hooks run in handlers and collectors stop threads by signal.
+ */
+#ifndef SHUNT_LOCK_H
+#define SHUNT_LOCK_H
+
+#include "prim.h"
+#include "shunt.h"
+#include "sig.h"
+
+struct lock {
+	_Atomic uint32_t word;
+};
+
+/* What lock_take changed and lock_drop puts back. */
+struct lock_held {
+	bool masked;
+	uint64_t mask;
+};
+
+void lock_wait(struct lock *lock);
+void lock_wake(struct lock *lock);
+
+static inline void lock_take(struct lock *lock, struct lock_held *held)
+{
+	uint32_t expected = 0;
+
+	held->masked = sig_handlers_exist();
+	if (held->masked)
+		prim_signals_block(&held->mask);
+	if (unlikely(!atomic_compare_exchange_strong_explicit(
+		    &lock->word, &expected, 1, memory_order_acquire, memory_order_relaxed)))
+		lock_wait(lock);
+}
+
+static inline void lock_drop(struct lock *lock, const struct lock_held *held)
+{
+	if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2))
+		lock_wake(lock);
+	if (held->masked)
+		prim_signals_restore(&held->mask);
+}
+
+/* In the child of a fork: whoever held it is not here. */
+static inline void lock_reset(struct lock *lock)
+{
+	atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * maps.h - what a piece of the address space is: may it land, is it still as we
+ * left it?
+ *
+ * PROCMAP_QUERY on /proc/self/maps answers (kernel >= 6.11, about 110 ns); before
+ * that the text is read. A descriptor of that file describes the process that
+ * opened it, so it is opened anew after fork, and before a chroot hides /proc.
+ * Everything here keeps errno and is safe in a signal handler.
+ */
+#ifndef SHUNT_MAPS_H
+#define SHUNT_MAPS_H
+
+#include "shunt.h"
+#include "verdict.h"
+
+/*
+ * May the whole pages [lo, hi) land? REWRITTEN if they are plain private
+ * anonymous memory, readable and writable, not a stack, not tainted; else why not.
+ */
+enum verdict maps_can_land(uintptr_t lo, uintptr_t hi);
+
+/* Is [lo, hi) one run of private anonymous pages that nobody may touch, as arming left it? */
+bool maps_still_armed(uintptr_t lo, uintptr_t hi);
+
+/* Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at once. */
+bool maps_allows(uintptr_t address, bool write);
+
+/* [p, p + n) is no longer plain (mlock, MADV_DONTFORK, ...): it never lands. SIZE_MAX: everything. */
+void maps_taint(const void *p, size_t n);
+
+/* The process is about to lose its view of /proc. */
+void maps_before_chroot(void);
+
+/* In the child of a fork. */
+void maps_forked(void);
+
+/* Is PROCMAP_QUERY there? Opens the descriptor. */
+bool maps_has_query(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pair.h - source and sink of one connection, and the report's row they count in.
+ *
+ * Pairs come and go with connections. They are kept in uthash, in shards by the
+ * sink, so that connections that have nothing in common share no lock; memory
+ * is an arena of ours, and a pair that finds none counts in its row all the same.
+ */
+#ifndef SHUNT_PAIR_H
+#define SHUNT_PAIR_H
+
+#include "fd.h"
+#include "shunt.h"
+#include "site.h"
+#include "stats.h"
+
+/* What a chunk was, for the accounts. */
+struct pair_chunk {
+	enum stats_kind source;
+	struct site *read_site, *write_site;
+	int source_fd, sink_fd;
+};
+
+/* The row of the report in which this chunk counts. Never NULL. Keeps errno. */
+struct stats_route *pair_route(const struct pair_chunk *chunk, struct fd_entry *sink);
+
+/* SITE is now known as INDEX: the rows that were made before learn it. */
+void pair_site_named(const struct site *site, int index);
+
+/* The sink E was closed. */
+void pair_drop_sink(struct fd_entry *e);
+
+/* In the child of a fork: the rows were the parent's. */
+void pair_forked(void);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* prim.c - calls of the kernel that need more than one line; see prim.h. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+
+#include "lock.h"
+#include "prim.h"
+
+__thread unsigned long prim_calls;
+
+int prim_poll(struct pollfd *fds, unsigned n, int timeout_ms)
+{
+	struct timespec t = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
+
+	return (int)PRIM5(SYS_ppoll, fds, n, timeout_ms < 0 ? NULL : &t, NULL, 0);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	/* libc's clock_gettime is no hook: it reads the vDSO and cannot fail for these */
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t prim_now(void)
+{
+	return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
+uint64_t prim_wall(void)
+{
+	return clock_ns(CLOCK_REALTIME_COARSE);
+}
+
+/* How far above the soft limit our numbers begin; how far below it when there is no room above. */
+enum { HIGH_ROOM = 4096 };
+
+/*
+ * A descriptor above the soft limit stays valid, and the program, whose calls
+ * are held to that limit, never gets or closes it by a loop up to the limit. The
+ * soft limit is raised for the length of the dup only.
+ */
+static int dup_above_limit(int fd, const struct rlimit *limit)
+{
+	struct rlimit wider = *limit;
+	int ret;
+
+	wider.rlim_cur = limit->rlim_cur + HIGH_ROOM;
+	if (wider.rlim_cur > limit->rlim_max)
+		wider.rlim_cur = limit->rlim_max;
+	if (prim_prlimit(RLIMIT_NOFILE, &wider, NULL) < 0)
+		return -EPERM;
+	ret = prim_fcntl(fd, F_DUPFD_CLOEXEC, (long)limit->rlim_cur);
+	prim_prlimit(RLIMIT_NOFILE, limit, NULL);
+	return ret;
+}
+
+int prim_dup_high(int fd)
+{
+	struct rlimit limit;
+	long from;
+	int ret;
+
+	if (prim_prlimit(RLIMIT_NOFILE, NULL, &limit) < 0)
+		return -EMFILE;
+	if (limit.rlim_max > limit.rlim_cur) {
+		ret = dup_above_limit(fd, &limit);
+		if (ret >= 0)
+			return ret;
+	}
+	/* the last sixteenth of the numbers, where a program comes only when it is about to fail anyway */
+	from = (long)(limit.rlim_cur - limit.rlim_cur / 16);
+	if (limit.rlim_cur < 64 || from < 32)
+		return -EMFILE;
+	return prim_fcntl(fd, F_DUPFD_CLOEXEC, from);
+}
+
+int prim_move_high(int fd)
+{
+	int high = prim_dup_high(fd);
+
+	prim_close(fd);
+	return high;
+}
+
+COLD void lock_wait(struct lock *lock)
+{
+	for (int spin = 0; spin < 64; spin++) {
+		uint32_t expected = 0;
+
+		if (atomic_compare_exchange_weak(&lock->word, &expected, 1))
+			return;
+	}
+	while (atomic_exchange(&lock->word, 2) != 0)
+		PRIM4(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL);
+}
+
+COLD void lock_wake(struct lock *lock)
+{
+	PRIM3(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1);
+}

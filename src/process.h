@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.h - what is done where processes begin and end.
+ *
+ * The three of fork go together, and nest. All keep errno. In the child of a
+ * vfork they do nothing.
+ */
+#ifndef SHUNT_PROCESS_H
+#define SHUNT_PROCESS_H
+
+#include "shunt.h"
+
+/*
+ * Called in the constructor: registers the handlers of fork. The first to
+ * register is the last to be called before the fork, so it comes early.
+ */
+void process_init(void);
+
+/* Before: everything is filled and opened, and nothing armed until it is over. */
+void process_before_fork(void);
+void process_after_fork_parent(void);
+void process_after_fork_child(void);
+
+/* A call of the kernel's that forks, with memory of its own for the child: -1 and errno, or its result. */
+long process_raw_fork(long number, long a, long b, long c, long d, long e);
+
+/* From here the process may end without passing through us again: marks the end, makes the report. */
+void process_ending(void);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report_end.c - the report at the end of the process.
+ *
+ * Once, however the end is reached: exit, _exit, a signal. Perhaps in a signal
+ * handler on a small stack, so what is large is mapped. A family has one text, which
+ * its root prints, or whoever is left of it when the root is gone; as JSON, or where
+ * the path has %p, each process speaks for itself.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "config.h"
+#include "prim.h"
+#include "quiet.h"
+#include "report.h"
+#include "report_path.h"
+#include "stats_family.h"
+#include "stats_own.h"
+
+enum { TEXT_ROOM = 4 << 20, JUST_NOW = 2000000000 };
+
+struct scratch {
+	struct stats head, family, file;
+	size_t length;
+	char text[TEXT_ROOM];
+};
+
+static atomic_flag done = ATOMIC_FLAG_INIT;
+
+void report_forked(void)
+{
+	atomic_flag_clear(&done);
+}
+
+struct target {
+	int fd;
+	struct scratch *scratch;
+};
+
+static void flush(struct target *t)
+{
+	report_path_write(t->fd, t->scratch->text, t->scratch->length);
+	t->scratch->length = 0;
+}
+
+/* Gathered, so that one report is one write as far as possible. */
+static void gather(void *context, const char *text, size_t length)
+{
+	struct target *t = context;
+
+	if (t->scratch->length + length > TEXT_ROOM)
+		flush(t);
+	memcpy(t->scratch->text + t->scratch->length, text, length);
+	t->scratch->length += length;
+}
+
+static bool is_root(void)
+{
+	return stats_own.pid == stats_own.root;
+}
+
+/* The counters, or for a process that has none a head that says who it is. */
+static const struct stats *counters(struct scratch *scratch)
+{
+	const struct stats *s = stats_peek();
+
+	if (s)
+		return s;
+	stats_write_head(&scratch->head);
+	return &scratch->head;
+}
+
+static void report_process(struct target *t)
+{
+	if (config.format == FORMAT_JSON)
+		report_json(counters(t->scratch), NULL, gather, t);
+	else
+		report_text((const struct stats *[]){ counters(t->scratch) }, 1, NULL, gather, t);
+}
+
+/* Only the root says that nothing was found. */
+static void report_family(struct target *t)
+{
+	const struct stats *process[2] = { counters(t->scratch), &t->scratch->family };
+	unsigned found = stats_family_collect(&t->scratch->family, &t->scratch->file);
+
+	if (found || stats_peek() || is_root())
+		report_text(process, 2, NULL, gather, t);
+}
+
+static void write_report(bool family)
+{
+	bool mine;
+	struct target t = { .fd = report_path_open(&mine) };
+
+	if (t.fd < 0)
+		return;
+	t.scratch = prim_mmap(NULL, sizeof(*t.scratch), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!prim_mmap_failed(t.scratch)) {
+		if (family)
+			report_family(&t);
+		else
+			report_process(&t);
+		flush(&t);
+		prim_munmap(t.scratch, sizeof(*t.scratch));
+		stats_discard();
+	}
+	if (mine)
+		prim_close(t.fd);
+}
+
+/* The root ended a moment ago and counted us in, as when both get the same SIGINT. */
+static bool reported_just_now(void)
+{
+	const struct stats *s = stats_peek();
+	uint64_t when = s ? atomic_load(&s->reported) : 0;
+
+	return when && prim_wall() - when < JUST_NOW;
+}
+
+static void report(void)
+{
+	bool alone = config.format == FORMAT_JSON || report_path_per_process();
+
+	if (!report_path_wanted())
+		stats_family_hand_over();
+	else if (alone && (stats_peek() || is_root() ||
+			   (config.format == FORMAT_JSON && report_path_per_process())))
+		write_report(false);
+	else if (!alone && (is_root() || (stats_family_orphan() && !reported_just_now())))
+		write_report(true);
+	else
+		stats_family_hand_over();
+}
+
+void report_at_end(void)
+{
+	struct quiet q;
+
+	if (atomic_flag_test_and_set(&done))
+		return;
+	quiet_begin(&q);
+	report();
+	quiet_end(&q);
+}

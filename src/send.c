@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* send.c - the writing side; see send.h. */
+#include <errno.h>
+#include <signal.h>
+
+#include "config.h"
+#include "engine.h"
+#include "pair.h"
+#include "prim.h"
+#include "send.h"
+#include "sig.h"
+#include "thread.h"
+#include "watch.h"
+
+#define PIPE_BIT (UINT64_C(1) << (SIGPIPE - 1))
+
+bool send_touches(const struct iovec *iov, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (landing_touches(iov[i].iov_base, iov[i].iov_len))
+			return true;
+	return false;
+}
+
+bool send_owes(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+	int owed = e ? fd_pay(e) : 0;
+
+	if (owed)
+		errno = owed;
+	return owed != 0;
+}
+
+/* May something be sent to FD by the engine? FLAGS that sendfile cannot honour, timeouts it would stretch: no. */
+static enum verdict judge_sink(int fd, struct fd_entry *e, int flags)
+{
+	enum stats_kind kind = fd_classify(fd, e);
+
+	if (kind != STATS_KIND_TCP && kind != STATS_KIND_UNIX)
+		return e->refusal != VERDICT_REWRITTEN ? e->refusal : VERDICT_SINK_KIND;
+	if (flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT))
+		return VERDICT_SEND_FLAGS;
+	if (!flags && !e->timeout)
+		return VERDICT_REWRITTEN;
+	if (fd_is_nonblocking(fd))
+		return VERDICT_REWRITTEN;
+	if (e->timeout)
+		return VERDICT_SEND_TIMEOUT;
+	/* a handler that longjmps out of a blocked call would leave SIGPIPE blocked */
+	if ((flags & MSG_DONTWAIT) || sig_pipe_disposition() != SIG_IGN)
+		return VERDICT_SEND_FLAGS;
+	return VERDICT_REWRITTEN;
+}
+
+/* Several calls in place of one are not atomic against a second thread that writes to the socket. */
+static bool sole_writer(struct fd_entry *e)
+{
+	struct thread *t = thread_self();
+	int tid = t ? t->tid : -1, before = atomic_load_explicit(&e->writer, memory_order_relaxed);
+
+	if (likely(before == tid))
+		return true;
+	if (before == 0)
+		return atomic_compare_exchange_strong(&e->writer, &before, tid);
+	atomic_store(&e->writer, -1);
+	return false;
+}
+
+/* ---- SIGPIPE that MSG_NOSIGNAL forbids ---- */
+
+/* Blocks SIGPIPE for a send that must not raise it. False: one is pending already, it cannot be told apart. */
+static bool pipe_block(uint64_t *old)
+{
+	uint64_t set = PIPE_BIT, pending = 0;
+
+	prim_sigpending(&pending);
+	if (pending & PIPE_BIT)
+		return false;
+	prim_sigprocmask(SIG_BLOCK, &set, old);
+	return true;
+}
+
+static void pipe_restore(const uint64_t *old, bool raised)
+{
+	static const struct timespec now;
+	uint64_t set = PIPE_BIT;
+
+	if (raised)
+		prim_sigtimedwait(&set, NULL, &now);
+	prim_sigprocmask(SIG_SETMASK, old, NULL);
+}
+
+static ssize_t send_quietly(int fd, struct fd_entry *e, const struct segments *s, int flags,
+			    size_t sent[SEGMENTS], enum verdict *why)
+{
+	bool quiet = (flags & MSG_NOSIGNAL) && sig_pipe_disposition() != SIG_IGN;
+	uint64_t old;
+	ssize_t r;
+
+	if (quiet && !pipe_block(&old)) {
+		*why = VERDICT_SEND_FLAGS;
+		return ENGINE_PLAINLY;
+	}
+	r = engine_send(fd, e, s, flags, sent, why);
+	if (quiet)
+		pipe_restore(&old, r == -EPIPE);
+	return r;
+}
+
+/* ---- accounts ---- */
+
+static size_t overlap(size_t a, size_t b, size_t c, size_t d)
+{
+	size_t lo = a > c ? a : c, hi = b < d ? b : d;
+
+	return lo < hi ? hi - lo : 0;
+}
+
+/* The landing's own record of what was passed on; left alone if it means another chunk by now. */
+static size_t advance(const struct segment *g, size_t n, struct stats_route *route)
+{
+	struct landing *l = g->l;
+	size_t written = l->written, end = g->at + n, saved;
+
+	if (l->sequence != g->sequence || g->at > written || end <= written)
+		return 0;
+	saved = overlap(written, end, g->lazy_from, g->lazy_to);
+	l->written = end;
+	l->route = route;
+	l->credit += saved;
+	l->touched = prim_now();
+	if (end == g->length) {
+		patience_paid(&l->patience);
+		patience_paid(&g->read_site->patience);
+	}
+	return saved;
+}
+
+static void account(int fd, struct fd_entry *e, const struct segment *g, size_t n,
+		    struct site *write_site)
+{
+	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = g->read_site,
+				.write_site = write_site, .source_fd = g->read_fd, .sink_fd = fd };
+	struct stats_route *route = pair_route(&c, e);
+	struct thread *t = thread_self();
+	size_t saved = advance(g, n, route);
+
+	route->engine = STATS_ENGINE_SENDFILE;
+	stats_add(&route->bytes, n);
+	stats_add(&route->bytes_rewritten, n);
+	stats_add_signed(&route->copies_avoided, (int64_t)(n + saved));
+	if (g->at == 0) {
+		stats_add(&route->chunks, 1);
+		stats_add(&route->chunks_rewritten, 1);
+		stats_add(&route->verdict[VERDICT_REWRITTEN], 1);
+		stats_add_signed(&route->calls_avoided, 1 - (int64_t)g->l->calls);
+	}
+	if (t && g->reader != t->tid)
+		g->read_site->crosses = true;
+}
+
+/* CALLS system calls were made for the one call of the program's; it counts in the first landed segment's row. */
+static void account_all(int fd, struct fd_entry *e, const struct segments *s,
+			const size_t sent[SEGMENTS], struct site *write_site, unsigned long calls)
+{
+	bool first = true;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		struct stats_route *route;
+
+		if (!s->seg[i].l || !sent[i])
+			continue;
+		account(fd, e, &s->seg[i], sent[i], write_site);
+		route = s->seg[i].l->route;
+		if (first && route)
+			stats_add_signed(&route->calls_avoided, 1 - (int64_t)calls);
+		first = false;
+	}
+}
+
+/* ---- the whole ---- */
+
+static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *iov, size_t count,
+			       int flags, struct site *write_site, ssize_t *ret)
+{
+	unsigned long calls = prim_calls;
+	size_t sent[SEGMENTS] = { 0 };
+	struct segments s;
+	enum verdict why;
+
+	if (!segments_build(&s, iov, count) || s.landed == 0)
+		return VERDICT_LIMIT;
+	if (!sole_writer(e) && s.count > 1)
+		return VERDICT_SECOND_WRITER;
+	if (!segments_pin(&s))
+		return VERDICT_LIMIT;
+	why = VERDICT_REWRITTEN;
+	*ret = send_quietly(fd, e, &s, flags, sent, &why);
+	segments_unpin();
+	if (*ret == ENGINE_PLAINLY)
+		return why;
+	calls = prim_calls - calls;
+	account_all(fd, e, &s, sent, write_site, calls);
+	return VERDICT_REWRITTEN;
+}
+
+static void open_pieces(const struct iovec *iov, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		landing_open(iov[i].iov_base, iov[i].iov_len);
+}
+
+bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
+		   ssize_t *ret)
+{
+	struct fd_entry *e = fd_entry(fd);
+	struct site *write_site = site_of(caller);
+	int saved = errno;
+	enum verdict why = VERDICT_LIMIT;
+
+	if (e)
+		why = judge_sink(fd, e, flags);
+	if (why == VERDICT_REWRITTEN) {
+		site_name(write_site);
+		why = try_engine(fd, e, iov, count, flags, write_site, ret);
+	}
+	if (why != VERDICT_REWRITTEN) {
+		open_pieces(iov, count);
+		errno = saved;
+		return false;
+	}
+	errno = *ret < 0 ? (int)-*ret : saved;
+	if (*ret < 0)
+		*ret = -1;
+	return true;
+}
+
+static bool reported_sink(enum stats_kind kind)
+{
+	return kind == STATS_KIND_TCP || kind == STATS_KIND_UNIX || kind == STATS_KIND_PIPE ||
+	       kind == STATS_KIND_DATAGRAM || kind == STATS_KIND_SOCKET;
+}
+
+static enum verdict sink_refusal(const struct fd_entry *e, enum stats_kind kind)
+{
+	if (e->refusal != VERDICT_REWRITTEN)
+		return e->refusal;
+	return kind == STATS_KIND_PIPE ? VERDICT_SINK_KIND : VERDICT_REWRITTEN;
+}
+
+void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, const void *caller)
+{
+	struct fd_entry *e;
+	enum stats_kind kind;
+
+	for (size_t i = 0; i < count && ret >= WATCH_SMALLEST; i++) {
+		size_t n = iov[i].iov_len < (size_t)ret ? iov[i].iov_len : (size_t)ret;
+
+		ret -= (ssize_t)n;
+		if (n < WATCH_SMALLEST || !watch_knows(iov[i].iov_base, n))
+			continue;
+		e = fd_entry(fd);
+		kind = e ? fd_classify(fd, e) : STATS_KIND_UNKNOWN;
+		if (!reported_sink(kind))
+			return;
+		watch_written(iov[i].iov_base, n, fd, e, site_of(caller), sink_refusal(e, kind));
+	}
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* shunt.h - what every file of the library shares: states, attributes, arithmetic. */
+#ifndef SHUNT_H
+#define SHUNT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#if __has_attribute(access)
+#define NO_ACCESS __attribute__((access(none, 1))) /* the pointer is taken as a number */
+#else
+#define NO_ACCESS
+#endif
+#define COLD __attribute__((cold, noinline))
+
+/*
+ * The life of the library in its process. LOADING: libc's functions are not all
+ * found yet, every hook passes through. LIVE: at work. ASIDE: everything was
+ * filled and opened, every hook passes through for good (mode:off, skip:, seccomp).
+ */
+enum shunt_state { SHUNT_LOADING, SHUNT_LIVE, SHUNT_ASIDE };
+
+extern _Atomic unsigned char shunt_state;
+
+static inline bool shunt_live(void)
+{
+	return likely(atomic_load_explicit(&shunt_state, memory_order_relaxed) == SHUNT_LIVE);
+}
+
+/* Fills and opens everything and stands aside for good, with WHY as the verdict of what follows. */
+void shunt_stand_aside(void);
+
+extern size_t shunt_page; /* the page size, a power of two */
+
+static inline uintptr_t page_down(uintptr_t a)
+{
+	return a & ~(shunt_page - 1);
+}
+
+static inline uintptr_t page_up(uintptr_t a)
+{
+	return (a + shunt_page - 1) & ~(shunt_page - 1);
+}
+
+#endif

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sig.c - dispositions: what the program set, and what the kernel has instead.
+ *
+ * The table is changed under a lock of its own with every signal blocked, so it
+ * can be taken in any handler, also in the fault handler: whoever holds it
+ * touches nothing but this file's memory. The program's memory is read before
+ * and written after. Nothing here allocates.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "fault.h"
+#include "hook.h"
+#include "prim.h"
+#include "report.h"
+#include "sig.h"
+#include "stats.h"
+#include "thread.h"
+
+enum { SIGNALS = 65, KERNEL_RESTORER = 0x04000000 };
+
+/* What the kernel keeps of sa_flags since 5.11; others it drops, and shows as dropped. */
+#define KNOWN_FLAGS                                                                               \
+	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER |         \
+	 (int)SA_RESETHAND | 0x800 | KERNEL_RESTORER)
+
+struct kernel_action {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+
+struct disposition {
+	bool ours;              /* the kernel has our handler; SHOWN is the program's */
+	uint64_t stripped;      /* what was taken out of the program's sa_mask, if not ours */
+	struct sigaction shown;
+};
+
+_Atomic bool sig_active;
+
+static struct disposition table[SIGNALS];
+static _Atomic int table_word;
+static _Atomic bool handlers_exist, raw_changes, faults_owned, cannot_own;
+static _Atomic(sighandler_t) pipe_handler;
+static void *_Atomic restorer; /* of a handler installed by libc; NULL if not known */
+static int own_pid;
+static bool want_endings;
+static _Atomic int ending_now;
+
+static const unsigned char endings[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE};
+
+static void table_take(uint64_t *mask)
+{
+	prim_signals_block(mask);
+	while (atomic_exchange_explicit(&table_word, 1, memory_order_acquire))
+		prim_yield();
+}
+
+static void table_drop(const uint64_t *mask)
+{
+	atomic_store_explicit(&table_word, 0, memory_order_release);
+	prim_signals_restore(mask);
+}
+
+static int ask_kernel(int signal, struct kernel_action *k)
+{
+	return (int)PRIM4(SYS_rt_sigaction, signal, NULL, k, sizeof(uint64_t));
+}
+
+static bool is_handler(sighandler_t h)
+{
+	return h != SIG_DFL && h != SIG_IGN;
+}
+
+static bool is_fault(int signal)
+{
+	return signal == SIGSEGV || signal == SIGBUS;
+}
+
+static bool is_ending(int signal)
+{
+	for (size_t i = 0; i < sizeof(endings); i++)
+		if (endings[i] == signal)
+			return true;
+	return false;
+}
+
+bool sig_handlers_exist(void)
+{
+	return atomic_load_explicit(&handlers_exist, memory_order_relaxed);
+}
+
+sighandler_t sig_pipe_disposition(void)
+{
+	struct kernel_action k;
+
+	if (likely(atomic_load_explicit(&sig_active, memory_order_relaxed) &&
+		   !atomic_load_explicit(&raw_changes, memory_order_relaxed)))
+		return atomic_load_explicit(&pipe_handler, memory_order_relaxed);
+	if (ask_kernel(SIGPIPE, &k) < 0)
+		return SIG_DFL;
+	return table[SIGPIPE].ours ? SIG_DFL : (sighandler_t)k.handler;
+}
+
+/* How the kernel would show A after it was set through libc. */
+static void normalise(struct sigaction *a)
+{
+	uint64_t bits = sig_bits(&a->sa_mask);
+
+#if defined(__x86_64__)
+	a->sa_flags |= KERNEL_RESTORER;
+	a->sa_restorer = (void (*)(void))atomic_load(&restorer);
+#endif
+	a->sa_flags &= KNOWN_FLAGS;
+	sig_set_bits(&a->sa_mask, bits & ~(sig_bit(SIGKILL) | sig_bit(SIGSTOP)));
+}
+
+static void learn_restorer(int signal)
+{
+	struct kernel_action k;
+
+	if (!atomic_load(&restorer) && ask_kernel(signal, &k) == 0 && (k.flags & KERNEL_RESTORER))
+		atomic_store(&restorer, k.restorer);
+}
+
+/* Everything is blocked while ours runs: nothing may interrupt a fill. */
+static int install_ours(int signal, void (*handler)(int, siginfo_t *, void *), int flags)
+{
+	struct sigaction a = {.sa_flags = SA_SIGINFO | SA_ONSTACK | flags};
+
+	a.sa_sigaction = handler;
+	sigfillset(&a.sa_mask);
+	return REAL(sigaction)(signal, &a, NULL);
+}
+
+static int set_default(int signal)
+{
+	struct sigaction a = {.sa_flags = 0};
+
+	a.sa_handler = SIG_DFL;
+	return REAL(sigaction)(signal, &a, NULL);
+}
+
+/* ---- the ending signals ---- */
+
+/* Dies of SIGNAL as if it had its default action, which it is given. */
+static void die_of(int signal)
+{
+	uint64_t bit = sig_bit(signal);
+
+	set_default(signal);
+	prim_tgkill(prim_getpid(), prim_gettid(), signal);
+	prim_sigprocmask(SIG_UNBLOCK, &bit, NULL);
+}
+
+/* A second ending signal must not cut off the report that the first began: half a second at most. */
+static void wait_for_report(void)
+{
+	struct timespec pause = {0, 5000000};
+
+	for (int i = 0; i < 100 && atomic_load(&ending_now) == 1; i++)
+		PRIM2(SYS_nanosleep, &pause, NULL);
+}
+
+bool sig_own_process(void)
+{
+	return atomic_load(&sig_active) && prim_getpid() == own_pid;
+}
+
+static void ending_handler(int signal, siginfo_t *info, void *context)
+{
+	int none = 0;
+
+	(void)info;
+	(void)context;
+	if (prim_getpid() == 1) /* the first process of a name space: the kernel ignores what it has at default */
+		return;
+	if (!thread_vforked && sig_own_process()) {
+		if (atomic_compare_exchange_strong(&ending_now, &none, 1)) {
+			stats_end(STATS_SIGNAL, signal);
+			report_at_end();
+			atomic_store(&ending_now, 2);
+		} else {
+			wait_for_report();
+		}
+	}
+	die_of(signal);
+}
+
+/* SIGNAL is at its default: puts ours there if the report asks for it. Called with the table taken. */
+static void front_ending(int signal, const struct sigaction *shown)
+{
+	struct disposition *d = &table[signal];
+
+	if (!want_endings || prim_getpid() == 1 || install_ours(signal, ending_handler, SA_RESTART) < 0)
+		return;
+	learn_restorer(signal);
+	d->shown = *shown;
+	d->ours = true;
+}
+
+static void front_endings(void)
+{
+	struct sigaction now;
+
+	for (size_t i = 0; i < sizeof(endings); i++)
+		if (!table[endings[i]].ours && REAL(sigaction)(endings[i], NULL, &now) == 0 &&
+		    now.sa_handler == SIG_DFL)
+			front_ending(endings[i], &now);
+}
+
+/* ---- sigaction ---- */
+
+static void note_program_handler(int signal, sighandler_t handler)
+{
+	if (is_handler(handler))
+		atomic_store_explicit(&handlers_exist, true, memory_order_relaxed);
+	if (signal == SIGPIPE)
+		atomic_store_explicit(&pipe_handler, handler, memory_order_relaxed);
+}
+
+/* SIGNAL is a fault of which ours is in front: the kernel hears of it only how calls are interrupted. */
+static void show_only(struct disposition *d, int signal, const struct sigaction *action)
+{
+	bool restart = action->sa_flags & SA_RESTART || !is_handler(action->sa_handler);
+
+	d->shown = *action;
+	normalise(&d->shown);
+	install_ours(signal, fault_handler, restart ? SA_RESTART : 0);
+}
+
+/* INNER is what the kernel gets: ACTION with SIGSEGV and SIGBUS taken out of its mask. */
+static uint64_t strip(int signal, const struct sigaction *action, struct sigaction *inner)
+{
+	uint64_t bits = sig_bits(&action->sa_mask);
+
+	*inner = *action;
+	if (is_fault(signal)) /* not ours yet, and put in order when it becomes ours */
+		return 0;
+	sig_set_bits(&inner->sa_mask, bits & ~SIG_FAULTS);
+	return bits & SIG_FAULTS;
+}
+
+static int exchange(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	struct disposition *d = &table[signal];
+	uint64_t stripped = 0;
+	struct sigaction inner, shown;
+
+	if (d->ours && (!action || is_fault(signal))) {
+		*old = d->shown;
+		if (action)
+			show_only(d, signal, action);
+		return 0;
+	}
+	if (action)
+		stripped = strip(signal, action, &inner);
+	if (REAL(sigaction)(signal, action ? &inner : NULL, old) < 0)
+		return -1;
+	sig_set_bits(&old->sa_mask, sig_bits(&old->sa_mask) | d->stripped);
+	if (d->ours)
+		*old = d->shown;
+	if (!action)
+		return 0;
+	d->ours = false;
+	d->stripped = stripped;
+	if (is_handler(action->sa_handler))
+		learn_restorer(signal);
+	if (action->sa_handler == SIG_DFL && is_ending(signal)) {
+		shown = *action;
+		normalise(&shown);
+		front_ending(signal, &shown);
+	}
+	return 0;
+}
+
+int sig_action(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	struct sigaction copy, before = {.sa_flags = 0};
+	uint64_t mask;
+	int ret;
+
+	if (signal < 1 || signal >= SIGNALS || (signal >= 32 && signal < SIGRTMIN))
+		return REAL(sigaction)(signal, action, old);
+	if (action)
+		copy = *action;
+	table_take(&mask);
+	ret = exchange(signal, action ? &copy : NULL, &before);
+	if (ret == 0 && action)
+		note_program_handler(signal, copy.sa_handler);
+	table_drop(&mask);
+	if (ret == 0 && old)
+		*old = before;
+	return ret;
+}
+
+void sig_note_raw(int signal)
+{
+	uint64_t mask;
+
+	atomic_store(&raw_changes, true);
+	atomic_store(&handlers_exist, true);
+	if (signal < 1 || signal >= SIGNALS)
+		return;
+	table_take(&mask);
+	table[signal].ours = false;
+	table[signal].stripped = 0;
+	if (is_fault(signal)) /* ours is no longer in front */
+		atomic_store(&cannot_own, true);
+	table_drop(&mask);
+}
+
+/* ---- the faults ---- */
+
+/* Handlers that were set before sig_init, or raw, may have SIGSEGV in their masks. */
+static void strip_existing(int signal)
+{
+	struct sigaction now, inner;
+	uint64_t stripped;
+
+	if (is_fault(signal) || (signal >= 32 && signal < SIGRTMIN) || table[signal].ours)
+		return;
+	if (REAL(sigaction)(signal, NULL, &now) < 0 || !is_handler(now.sa_handler))
+		return;
+	stripped = strip(signal, &now, &inner);
+	if (stripped && REAL(sigaction)(signal, &inner, NULL) == 0)
+		table[signal].stripped |= stripped;
+}
+
+static bool own(int signal)
+{
+	struct disposition *d = &table[signal];
+	bool restart;
+
+	if (d->ours)
+		return true;
+	if (REAL(sigaction)(signal, NULL, &d->shown) < 0)
+		return false;
+	restart = d->shown.sa_flags & SA_RESTART || !is_handler(d->shown.sa_handler);
+	d->ours = install_ours(signal, fault_handler, restart ? SA_RESTART : 0) == 0;
+	learn_restorer(signal);
+	return d->ours;
+}
+
+bool sig_own_faults(void)
+{
+	int saved = errno;
+	uint64_t mask;
+
+	if (likely(atomic_load_explicit(&faults_owned, memory_order_acquire)))
+		return !atomic_load_explicit(&cannot_own, memory_order_relaxed);
+	if (!atomic_load(&sig_active) || atomic_load(&cannot_own))
+		return false;
+	table_take(&mask);
+	for (int s = 1; s < SIGNALS; s++)
+		strip_existing(s);
+	if (own(SIGSEGV) && own(SIGBUS))
+		atomic_store_explicit(&faults_owned, true, memory_order_release);
+	table_drop(&mask);
+	errno = saved;
+	return atomic_load(&faults_owned);
+}
+
+bool sig_faults_owned(void)
+{
+	return atomic_load_explicit(&faults_owned, memory_order_acquire);
+}
+
+/* The program's action for a fault; SA_RESETHAND is done here, as the kernel does it before the call. */
+static void take_action(int signal, bool delivered, struct sigaction *a)
+{
+	struct disposition *d = &table[signal];
+	uint64_t mask;
+
+	table_take(&mask);
+	*a = d->shown;
+	if (delivered && is_handler(a->sa_handler) && a->sa_flags & (int)SA_RESETHAND)
+		d->shown.sa_handler = SIG_DFL;
+	table_drop(&mask);
+}
+
+/*
+ * The program's handler, with the mask that the kernel would have set and the
+ * context that it would have seen. It may not come back (siglongjmp): nothing is held.
+ */
+static void call_handler(int signal, siginfo_t *info, ucontext_t *context, const struct sigaction *a)
+{
+	struct thread *t = thread_self();
+	uint64_t bits = sig_bits(&context->uc_sigmask), before = t ? t->masked : 0;
+	uint64_t mask = bits | before | sig_bits(&a->sa_mask);
+
+	if (!(a->sa_flags & SA_NODEFER))
+		mask |= sig_bit(signal);
+	sig_set_bits(&context->uc_sigmask, bits | before);
+	if (t)
+		t->masked = mask & SIG_FAULTS;
+	mask &= ~SIG_FAULTS;
+	prim_sigprocmask(SIG_SETMASK, &mask, NULL);
+	a->sa_sigaction(signal, info, context);
+	bits = sig_bits(&context->uc_sigmask);
+	sig_set_bits(&context->uc_sigmask, bits & ~SIG_FAULTS);
+	mask = ~UINT64_C(0);
+	prim_sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (t)
+		t->masked = bits & SIG_FAULTS;
+	(void)sig_pending();
+}
+
+/* kill, raise, sigqueue, and the memory error that is told in advance: no instruction to go back to. */
+static bool was_sent(int signal, const siginfo_t *info)
+{
+	return info->si_code <= 0 || (signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
+}
+
+void sig_chain(int signal, siginfo_t *info, void *context)
+{
+	struct thread *t = thread_self_record;
+	bool blocked = t && t->masked & sig_bit(signal), sent = was_sent(signal, info);
+	struct sigaction a;
+
+	if (blocked && sent) {
+		sig_keep_pending(signal, info);
+		return;
+	}
+	take_action(signal, !blocked, &a);
+	if (!blocked && is_handler(a.sa_handler)) {
+		call_handler(signal, info, context, &a);
+		return;
+	}
+	if (sent && a.sa_handler == SIG_IGN)
+		return;
+	if (!thread_vforked && sig_own_process())
+		stats_end(STATS_SIGNAL, signal);
+	if (sent)
+		die_of(signal);
+	else
+		set_default(signal); /* the instruction faults again, and that is the end */
+}
+
+/* ---- start, fork, exec ---- */
+
+static void note_existing(void)
+{
+	struct kernel_action k;
+
+	for (int s = 1; s < SIGNALS; s++) {
+		if (ask_kernel(s, &k) < 0)
+			continue;
+		note_program_handler(s, (sighandler_t)k.handler);
+		if (is_handler((sighandler_t)k.handler) && k.flags & KERNEL_RESTORER)
+			atomic_store(&restorer, k.restorer);
+	}
+}
+
+static void unblock_inherited(void)
+{
+	uint64_t faults = SIG_FAULTS, old = 0, waiting = 0;
+	struct thread *t;
+
+	prim_sigpending(&waiting);
+	if (waiting & SIG_FAULTS) { /* unblocking would kill */
+		atomic_store(&cannot_own, true);
+		return;
+	}
+	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
+	if (!(old & SIG_FAULTS))
+		return;
+	t = thread_self();
+	if (t)
+		t->masked = t->masked_base = old & SIG_FAULTS;
+}
+
+void sig_init(void)
+{
+	int saved = errno;
+	uint64_t mask;
+
+	thread_init();
+	own_pid = prim_getpid();
+	want_endings = config.report[0] && strcmp(config.report, "none") != 0;
+	unblock_inherited();
+	table_take(&mask);
+	note_existing();
+	front_endings();
+	atomic_store(&sig_active, true);
+	table_drop(&mask);
+	errno = saved;
+}
+
+void sig_forked(void)
+{
+	uint64_t mask;
+
+	if (!atomic_load(&sig_active))
+		return;
+	own_pid = prim_getpid();
+	atomic_store(&ending_now, 0);
+	atomic_store(&table_word, 0); /* whoever held it is not here */
+	table_take(&mask);
+	front_endings(); /* the first process of a name space has none, its children do */
+	table_drop(&mask);
+}
+
+void sig_expose(void)
+{
+	struct thread *t = thread_self_record;
+	struct sigaction ignore = {.sa_flags = 0};
+	uint64_t bits = t ? t->masked : 0;
+
+	if (bits)
+		prim_sigprocmask(SIG_BLOCK, &bits, NULL);
+	ignore.sa_handler = SIG_IGN;
+	for (int s = 1; s < SIGNALS; s++)
+		if (is_fault(s) && table[s].ours && table[s].shown.sa_handler == SIG_IGN)
+			REAL(sigaction)(s, &ignore, NULL);
+}
+
+void sig_hide(void)
+{
+	uint64_t bits = SIG_FAULTS;
+
+	for (int s = 1; s < SIGNALS; s++)
+		if (is_fault(s) && table[s].ours && table[s].shown.sa_handler == SIG_IGN)
+			install_ours(s, fault_handler, SA_RESTART);
+	if (thread_self_record && thread_self_record->masked)
+		prim_sigprocmask(SIG_UNBLOCK, &bits, NULL);
+}
+
+/* ---- is a handler running? ---- */
+
+enum { SCAN = 256 * 1024 };
+
+bool sig_in_handler(void)
+{
+	struct thread *t = thread_self_record;
+	uintptr_t at = (uintptr_t)__builtin_frame_address(0), lo, hi, end;
+	uintptr_t wanted = (uintptr_t)atomic_load(&restorer);
+
+	if (!sig_handlers_exist())
+		return false;
+	lo = t ? t->stack_lo : 0;
+	hi = t ? t->stack_hi : 0;
+	if (!wanted || atomic_load(&raw_changes) || at < lo || at >= hi)
+		return true;
+	end = hi - at > SCAN ? at + SCAN : hi;
+	for (at &= -sizeof(at); at + sizeof(at) <= end; at += sizeof(at))
+		if (*(const uintptr_t *)at == wanted)
+			return true;
+	return false;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sig.h - the signals that are virtual: the program is shown its own handlers
+ * and masks, while ours stay in front.
+ *
+ * SIGSEGV and SIGBUS belong to the fault handler from the first landing on.
+ * They are stripped from every mask that enters the kernel: a fault while they
+ * are blocked would kill. The ending signals (SIGTERM, SIGINT, SIGHUP, ...) get a
+ * handler of ours only while the program leaves them at their default and a report is wanted.
+ *
+ * What differs from a life without shunt, and is accepted: a handler of the program
+ * for SIGSEGV or SIGBUS runs on our alternate stack where it did not ask for one; in a
+ * handler of another signal SIGSEGV shows as not blocked, whatever sa_mask said;
+ * a SIGSEGV that is sent while a thread believes it blocked stays with that thread.
+ */
+#ifndef SHUNT_SIG_H
+#define SHUNT_SIG_H
+
+#include <signal.h>
+#include <string.h>
+
+#include "shunt.h"
+
+/* Signal sets are the kernel's 64 bits here. */
+static inline uint64_t sig_bit(int signal)
+{
+	return UINT64_C(1) << (signal - 1);
+}
+
+#define SIG_FAULTS (sig_bit(SIGSEGV) | sig_bit(SIGBUS))
+
+static inline uint64_t sig_bits(const sigset_t *set)
+{
+	uint64_t bits;
+
+	memcpy(&bits, set, sizeof(bits));
+	return bits;
+}
+
+static inline void sig_set_bits(sigset_t *set, uint64_t bits)
+{
+	memcpy(set, &bits, sizeof(bits));
+}
+
+/*
+ * Called in the constructor, and calls thread_init. Unblocks SIGSEGV and SIGBUS
+ * where they were inherited blocked, and remembers.
+ */
+void sig_init(void);
+
+/*
+ * Puts the fault handler in front; once, before the first page is protected.
+ * Returns false if that cannot be done (then nothing may land). Keeps errno.
+ */
+bool sig_own_faults(void);
+
+/* Did it? Then every new thread has an alternate stack from its birth. */
+bool sig_faults_owned(void);
+
+/*
+ * From our fault handler: the fault was not ours. Does what the kernel would have
+ * done for the program: its handler with its mask and flags, or the default
+ * (which ends the process at the same instruction, with the same signal).
+ */
+void sig_chain(int signal, siginfo_t *info, void *context);
+
+/* Has the program any handler installed at all (now or ever)? Then critical sections block signals. */
+bool sig_handlers_exist(void);
+
+/* What the program's disposition of SIGPIPE is now: SIG_IGN, SIG_DFL, or its handler. */
+void (*sig_pipe_disposition(void))(int);
+
+/*
+ * Is a signal handler of the program on this thread's stack? Exact "no" is not
+ * promised, "yes" may be wrong; used before things that are not signal safe. Slow (a walk over the stack).
+ */
+bool sig_in_handler(void);
+
+/* In the child of a fork. */
+void sig_forked(void);
+
+/* Is this the process that sig_init or sig_forked was called in? Not a child that we heard nothing of. */
+bool sig_own_process(void);
+
+/*
+ * ---- for the hooks of the signal family ----
+ *
+ * Once sig_init was called signals stay virtual, in SHUNT_ASIDE too: the program
+ * must not come to see our handlers.
+ */
+extern _Atomic bool sig_active;
+
+/* sigaction for the program: 0, or -1 and errno. Signal safe. */
+int sig_action(int signal, const struct sigaction *action, struct sigaction *old);
+
+/* sigprocmask for the program: 0, or an error number. Signal safe, keeps errno. */
+int sig_mask(int how, const sigset_t *set, sigset_t *old);
+
+/*
+ * A call takes MASK for its length (ppoll, sigsuspend): INNER gets what the kernel
+ * is given, BEFORE what sig_take_back wants. False if a signal was waiting that
+ * MASK lets through: it was delivered, and the call ends with EINTR.
+ */
+bool sig_lend(const sigset_t *mask, sigset_t *inner, uint64_t *before);
+void sig_take_back(uint64_t before);
+
+/* Of SIGSEGV and SIGBUS: what is pending in the program's eyes. Takes one in SET into INFO; 0 if none. */
+uint64_t sig_pending(void);
+int sig_take_pending(const sigset_t *set, siginfo_t *info);
+
+/* Keeps a sent SIGSEGV or SIGBUS for when T unblocks it. */
+void sig_keep_pending(int signal, const siginfo_t *info);
+
+/* siglongjmp brings a saved mask back. */
+void sig_jump(bool restores_mask);
+
+/* CONTEXT's mask is about to become real: what is in it of SIGSEGV and SIGBUS is remembered instead. */
+void sig_context(ucontext_t *context);
+
+/* Round exec: the kernel is given the mask and dispositions that the next program is to inherit, and back. */
+void sig_expose(void);
+void sig_hide(void);
+
+/* The program changed a disposition behind our back: syscall(SYS_rt_sigaction, SIGNAL, ...). */
+void sig_note_raw(int signal);
+
+#endif

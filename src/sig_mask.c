@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sig_mask.c - masks: SIGSEGV and SIGBUS never enter the kernel as blocked. What
+ * the program believes is in its thread's record.
+ *
+ * A thread's own record is changed by itself alone, also in its handlers; a
+ * handler that comes in between puts back what it changed. No locks.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+
+#include "hook.h"
+#include "prim.h"
+#include "sig.h"
+#include "thread.h"
+
+static int slot(int signal)
+{
+	return signal == SIGBUS;
+}
+
+/* Sends again what T may have now, by the information that it first came with. */
+static void resend(struct thread *t)
+{
+	uint64_t now = t->pending & ~t->masked;
+
+	t->pending &= ~now;
+	if (now & sig_bit(SIGSEGV))
+		PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGSEGV,
+		      &t->pending_info[slot(SIGSEGV)]);
+	if (now & sig_bit(SIGBUS))
+		PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGBUS,
+		      &t->pending_info[slot(SIGBUS)]);
+}
+
+void sig_keep_pending(int signal, const siginfo_t *info)
+{
+	struct thread *t = thread_self();
+
+	if (!t || t->pending & sig_bit(signal))
+		return;
+	t->pending_info[slot(signal)] = *info;
+	t->pending |= sig_bit(signal);
+}
+
+uint64_t sig_pending(void)
+{
+	struct thread *t = thread_self_record;
+
+	if (!t || !t->pending)
+		return 0;
+	if (t->pending & ~t->masked)
+		resend(t);
+	return t->pending;
+}
+
+int sig_take_pending(const sigset_t *set, siginfo_t *info)
+{
+	struct thread *t = thread_self_record;
+	uint64_t found = t ? t->pending & sig_bits(set) : 0;
+	int signal = found & sig_bit(SIGBUS) ? SIGBUS : SIGSEGV; /* the lower number first */
+
+	if (!found)
+		return 0;
+	*info = t->pending_info[slot(signal)];
+	t->pending &= ~sig_bit(signal);
+	return signal;
+}
+
+static uint64_t changed(int how, uint64_t before, uint64_t bits)
+{
+	if (how == SIG_BLOCK)
+		return before | bits;
+	return how == SIG_UNBLOCK ? before & ~bits : bits;
+}
+
+int sig_mask(int how, const sigset_t *set, sigset_t *old)
+{
+	struct thread *t = thread_self_record;
+	uint64_t before = t ? t->masked : 0, bits = 0;
+	sigset_t inner = {{0}}, outer = {{0}};
+	int saved = errno, error = 0;
+
+	if (set) {
+		bits = sig_bits(set);
+		sig_set_bits(&inner, bits & ~SIG_FAULTS);
+		if (!t && bits & SIG_FAULTS)
+			t = thread_self();
+	}
+	if (REAL(sigprocmask)(how, set ? &inner : NULL, &outer) < 0)
+		error = errno;
+	errno = saved;
+	if (error)
+		return error;
+	if (set && t) {
+		t->masked = t->masked_base = changed(how, before, bits & SIG_FAULTS);
+		if (unlikely(t->pending & ~t->masked))
+			resend(t);
+	}
+	if (old) /* the kernel writes no more than its own 64 bits either */
+		sig_set_bits(old, sig_bits(&outer) | before);
+	return 0;
+}
+
+bool sig_lend(const sigset_t *mask, sigset_t *inner, uint64_t *before)
+{
+	uint64_t bits = sig_bits(mask);
+	struct thread *t = thread_self_record;
+
+	sigemptyset(inner);
+	sig_set_bits(inner, bits & ~SIG_FAULTS);
+	if (!t && bits & SIG_FAULTS)
+		t = thread_self();
+	*before = t ? t->masked : 0;
+	if (!t)
+		return true;
+	t->masked = bits & SIG_FAULTS;
+	if (likely(!(t->pending & ~t->masked)))
+		return true;
+	resend(t);
+	t->masked = *before;
+	return false;
+}
+
+void sig_take_back(uint64_t before)
+{
+	struct thread *t = thread_self_record;
+
+	if (t)
+		t->masked = before;
+}
+
+/*
+ * The saved mask is the kernel's, so it does not say what the program believed
+ * to have blocked when it was saved: what was last set by name is taken for it.
+ */
+void sig_jump(bool restores_mask)
+{
+	struct thread *t = thread_self_record;
+
+	if (t && restores_mask)
+		t->masked = t->masked_base;
+}
+
+void sig_context(ucontext_t *context)
+{
+	uint64_t bits = sig_bits(&context->uc_sigmask);
+	struct thread *t;
+
+	if (!(bits & SIG_FAULTS))
+		return;
+	t = thread_self();
+	if (t)
+		t->masked = t->masked_base = bits & SIG_FAULTS;
+	sig_set_bits(&context->uc_sigmask, bits & ~SIG_FAULTS);
+}

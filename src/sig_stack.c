@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sig_stack.c - alternate signal stacks: ours under every thread that may fault,
+ * the program's own where it set one, and what the program is shown.
+ *
+ * A stack of the program that is large enough for the fault handler is really
+ * installed. A smaller one is only shown, and its handlers run on ours.
+ * Changed by its own thread alone. errno is kept, or set as sigaltstack does.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "landing.h"
+#include "prim.h"
+#include "sig.h"
+#include "thread.h"
+
+#ifndef AT_MINSIGSTKSZ
+#define AT_MINSIGSTKSZ 51
+#endif
+
+enum { OUR_STACK = 64 * 1024, ENOUGH = 16 * 1024, AUTODISARM = (int)(1U << 31) };
+
+static bool install_ours(struct thread *t)
+{
+	stack_t ss = {.ss_size = OUR_STACK};
+	void *p;
+
+	if (!t->alternate_stack) {
+		p = prim_mmap(NULL, OUR_STACK, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (prim_mmap_failed(p))
+			return false;
+		t->alternate_stack = p;
+	}
+	ss.ss_sp = t->alternate_stack;
+	t->alternate_in_use = prim_sigaltstack(&ss, NULL) == 0;
+	return t->alternate_in_use;
+}
+
+void thread_alternate_stack(void)
+{
+	struct thread *t = thread_self();
+	stack_t now;
+
+	if (!t || t->alternate_in_use || !(t->program_stack.ss_flags & SS_DISABLE))
+		return;
+	if (prim_sigaltstack(NULL, &now) < 0)
+		return;
+	if (now.ss_flags & SS_DISABLE)
+		install_ours(t);
+	else /* set before us, or behind our back */
+		t->program_stack = now;
+}
+
+/* Is the caller on the stack that the kernel would not let it change now? */
+static bool on_it(void)
+{
+	stack_t now;
+
+	return prim_sigaltstack(NULL, &now) == 0 && now.ss_flags & SS_ONSTACK;
+}
+
+static int refuse(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* What the kernel checks, in its order. */
+static int check(const stack_t *ss)
+{
+	int mode = ss->ss_flags & ~AUTODISARM;
+	size_t least = getauxval(AT_MINSIGSTKSZ);
+
+	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
+		return EINVAL;
+	if (mode != SS_DISABLE && ss->ss_size < (least > 2048 ? least : 2048))
+		return ENOMEM;
+	return 0;
+}
+
+static int set(struct thread *t, const stack_t *ss)
+{
+	bool disable = (ss->ss_flags & ~AUTODISARM) == SS_DISABLE;
+	int error;
+
+	if (disable || ss->ss_size < ENOUGH) {
+		error = check(ss);
+		if (error)
+			return refuse(error);
+		if (t->alternate_in_use || install_ours(t)) {
+			t->program_stack = *ss;
+			return 0;
+		}
+	}
+	error = prim_sigaltstack(ss, NULL);
+	if (error < 0)
+		return refuse(-error);
+	t->alternate_in_use = false;
+	t->program_stack = *ss;
+	return 0;
+}
+
+static void show(const struct thread *t, bool busy, stack_t *old)
+{
+	int flags = t->program_stack.ss_flags;
+
+	*old = t->program_stack;
+	if (flags & SS_DISABLE) {
+		*old = (stack_t){.ss_flags = SS_DISABLE};
+		return;
+	}
+	old->ss_flags = flags & AUTODISARM;
+	if (busy)
+		old->ss_flags |= SS_ONSTACK;
+}
+
+int thread_set_stack(struct thread *t, const stack_t *ss, stack_t *old)
+{
+	stack_t wanted, before;
+	bool busy = on_it();
+
+	if (ss)
+		wanted = *ss;
+	show(t, busy, &before);
+	if (ss && busy)
+		return refuse(EPERM);
+	if (ss && !(wanted.ss_flags & SS_DISABLE))
+		landing_open(wanted.ss_sp, wanted.ss_size);
+	if (ss && set(t, &wanted) < 0)
+		return -1;
+	if (old)
+		*old = before;
+	return 0;
+}

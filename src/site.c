@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* site.c - the table of call sites; see site.h. */
+#include "site.h"
+
+#include "config.h"
+#include "pair.h"
+#include "unwind.h"
+
+enum { SITES = 512, PROBES = 16, LEVELS = 12, STEADY = 64 };
+
+static struct site sites[SITES];
+static struct site nowhere = { .caller = 1, .stats = SITE_NONE }; /* when the table is full */
+
+static unsigned hash(uintptr_t caller)
+{
+	return (unsigned)((caller * UINT64_C(0x9e3779b97f4a7c15)) >> 40) % SITES;
+}
+
+struct site *site_of(const void *caller)
+{
+	uintptr_t key = (uintptr_t)caller;
+	unsigned slot = hash(key);
+
+	for (int i = 0; i < PROBES; i++, slot = (slot + 1) % SITES) {
+		uintptr_t there = atomic_load_explicit(&sites[slot].caller, memory_order_acquire);
+
+		if (likely(there == key))
+			return &sites[slot];
+		if (there == 0 &&
+		    (atomic_compare_exchange_strong(&sites[slot].caller, &there, key) || there == key))
+			return &sites[slot];
+	}
+	return &nowhere;
+}
+
+void site_name(struct site *site)
+{
+	int known = atomic_load_explicit(&site->stats, memory_order_relaxed), index;
+
+	if (likely(known != SITE_UNNAMED && known != SITE_LATER))
+		return;
+	index = unwind_site((const void *)site->caller);
+	atomic_store(&site->stats, index >= 0 ? index + 1 : index);
+	if (index >= 0)
+		pair_site_named(site, index);
+	if (index != SITE_LATER)
+		site->wanted = false;
+}
+
+enum verdict site_ready(struct site *site, struct patience *buffer)
+{
+	struct patience *p = buffer ? buffer : &site->patience;
+	uint32_t wait = atomic_load_explicit(&p->wait, memory_order_relaxed);
+
+	if (wait > 0) {
+		atomic_store_explicit(&p->wait, wait - 1, memory_order_relaxed);
+		return VERDICT_LOOKED_AT;
+	}
+	if (atomic_load_explicit(&site->streak, memory_order_relaxed) < config.learn)
+		return VERDICT_LEARNING;
+	return VERDICT_REWRITTEN;
+}
+
+void site_passed(struct site *site)
+{
+	uint32_t streak = atomic_load_explicit(&site->streak, memory_order_relaxed);
+
+	if (streak < UINT32_MAX)
+		atomic_store_explicit(&site->streak, streak + 1, memory_order_relaxed);
+}
+
+void site_strayed(struct site *site)
+{
+	atomic_store_explicit(&site->streak, 0, memory_order_relaxed);
+}
+
+void patience_lost(struct patience *p)
+{
+	uint8_t level = atomic_load_explicit(&p->level, memory_order_relaxed);
+
+	/* a look after many chunks that paid is no reason to stop for long */
+	if (atomic_load_explicit(&p->good, memory_order_relaxed) >= 16)
+		level = 0;
+	if (level < LEVELS)
+		level++;
+	p->level = level;
+	p->wait = (uint32_t)1 << (2 * level);
+	p->good = 0;
+}
+
+void patience_paid(struct patience *p)
+{
+	uint32_t good = atomic_load_explicit(&p->good, memory_order_relaxed);
+
+	if (good < UINT32_MAX)
+		atomic_store_explicit(&p->good, good + 1, memory_order_relaxed);
+	if (unlikely(good == STEADY))
+		p->level = 0;
+}
+
+void site_forked(void)
+{
+	for (int i = 0; i < SITES; i++)
+		atomic_store_explicit(&sites[i].stats, SITE_UNNAMED, memory_order_relaxed);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * site.h - call sites, and what is learned at them.
+ *
+ * A site is the return address of a hook. What a reading site has learned holds
+ * for the next connection: a loop that was seen to pass its chunks on lands from
+ * the first chunk on, one that looked into them is tried again 4, 16, 64 ...
+ * chunks later. The counters are hints: lost updates between threads do no harm.
+ */
+#ifndef SHUNT_SITE_H
+#define SHUNT_SITE_H
+
+#include "shunt.h"
+#include "verdict.h"
+
+struct patience {
+	_Atomic uint32_t wait;  /* chunks to let pass before the next try */
+	_Atomic uint8_t level;  /* tries that failed in a row: wait is 4 ^ level */
+	_Atomic uint32_t good;  /* chunks rewritten since the last look */
+};
+
+struct site {
+	_Atomic uintptr_t caller;   /* 0: free */
+	_Atomic int stats;          /* index into the counters' sites + 1, or SITE_* below */
+	_Atomic uint32_t chunks;    /* candidates seen here */
+	_Atomic uint32_t streak;    /* chunks in a row that were written whole, from where they were read */
+	_Atomic uint8_t head, tail; /* whole pages at the buffer's ends that the program touches each time */
+	_Atomic bool wanted;        /* a row of the report waits for its name */
+	_Atomic bool crosses;       /* another thread writes than reads */
+	struct patience patience;
+};
+
+enum { SITE_UNNAMED = 0, SITE_NONE = -1, SITE_LATER = -2 };
+
+/* The index of SITE among the counters' sites, -1 when it has none. */
+static inline int site_index(const struct site *site)
+{
+	int known = atomic_load_explicit(&site->stats, memory_order_relaxed);
+
+	return known > 0 ? known - 1 : -1;
+}
+
+/* The site of CALLER. Never NULL: when the table is full, one that never learns. */
+struct site *site_of(const void *caller);
+
+/*
+ * Finds out where SITE is in the program (libunwind) if that is not known yet. It
+ * must run below the call of the program's that SITE names. Not for signal
+ * handlers, which it notices itself. Keeps errno.
+ */
+void site_name(struct site *site);
+
+/* May a chunk land here now? REWRITTEN, LEARNING or LOOKED_AT. Counts down what there is to wait. */
+enum verdict site_ready(struct site *site, struct patience *buffer);
+
+/* A chunk read at SITE was written whole. */
+void site_passed(struct site *site);
+
+/* A chunk read at SITE went elsewhere: the loop is not the one that we want. */
+void site_strayed(struct site *site);
+
+/* A landed chunk was looked into; or was passed on untouched. */
+void patience_lost(struct patience *p);
+void patience_paid(struct patience *p);
+
+/* In the child of a fork: names belong to the parent's counters. */
+void site_forked(void);
+
+#endif

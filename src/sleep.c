@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* sleep.c - what a sleeping program holds is made safe; see sleep.h. */
+#include <poll.h>
+
+#include "fd.h"
+#include "prim.h"
+#include "sleep.h"
+#include "thread.h"
+
+#define GRACE_NS ((uint64_t)SLEEP_GRACE_MS * 1000000u)
+
+/* Settles what nobody touched for a second; the scan itself at most as often. */
+static void settle_old(void)
+{
+	static _Atomic uint64_t last;
+	uint64_t now = prim_now(), then = atomic_load_explicit(&last, memory_order_relaxed);
+
+	if (now - then < GRACE_NS || !atomic_compare_exchange_strong(&last, &then, now))
+		return;
+	landing_settle(now - GRACE_NS);
+}
+
+COLD void sleep_settle_slow(void)
+{
+	struct thread *t = thread_self();
+
+	if (t)
+		landing_settle_thread(t->tid);
+	settle_old();
+}
+
+COLD void sleep_before_slow(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLPRI };
+
+	if (prim_poll(&p, 1, 0) == 0 && !fd_is_nonblocking(fd))
+		sleep_settle_slow();
+}
+
+int sleep_first(int timeout_ms)
+{
+	if (!landing_any())
+		return timeout_ms;
+	settle_old();
+	return timeout_ms < 0 || timeout_ms > SLEEP_GRACE_MS ? SLEEP_GRACE_MS : timeout_ms;
+}
+
+void sleep_over(void)
+{
+	uint64_t now = prim_now();
+
+	/* the coarse clock may lag by one step of 10 ms */
+	landing_settle(now - GRACE_NS + 20000000);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sleep.h - a landing is not a cache: what a sleeping program holds is made safe.
+ *
+ * Bytes that are landed could change with their file. So a thread that is about
+ * to sleep for who knows how long has what it read filled first, and what nobody has
+ * touched for a second is filled at the next call that comes by.
+ */
+#ifndef SHUNT_SLEEP_H
+#define SHUNT_SLEEP_H
+
+#include "landing.h"
+
+enum { SLEEP_GRACE_MS = 1000 };
+
+/* Before a call that blocks without end: fills what this thread read, and what is old. Keeps errno. */
+void sleep_settle_slow(void);
+
+static inline void sleep_settle(void)
+{
+	if (landing_any())
+		sleep_settle_slow();
+}
+
+/* Before a read or accept on FD: the same, if FD blocks and has nothing to give now. Keeps errno. */
+void sleep_before_slow(int fd);
+
+static inline void sleep_before(int fd)
+{
+	if (landing_any())
+		sleep_before_slow(fd);
+}
+
+/*
+ * For calls with a timeout (poll, epoll_wait, select): how many of TIMEOUT_MS (negative:
+ * for ever) to wait at first. If that passes without an event, sleep_over() settles,
+ * and the caller waits for the rest. TIMEOUT_MS itself when nothing is landed.
+ */
+int sleep_first(int timeout_ms);
+void sleep_over(void);
+
+#endif

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.c - the files that landings refer to; see source.h.
+ *
+ * Sets of eight by a hash of device and inode, a lock for each set. The lock is
+ * taken when a file is met and when it is closed, never for a chunk.
+ */
+#include <errno.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+
+#include "config.h"
+#include "landing.h"
+#include "prim.h"
+#include "source.h"
+#include "stats.h"
+#include "thread.h"
+
+enum { WAYS = 8, SETS = SOURCES / WAYS, FORBIDDEN = 256 };
+#define SECOND UINT64_C(1000000000)
+#define SETTLE_AGE (10 * SECOND)
+
+static struct source sources[SOURCES];
+static struct lock set_lock[SETS];
+
+/* Files that this process has ever locked. Full: every file counts as locked. */
+static struct {
+	_Atomic dev_t device;
+	_Atomic ino_t inode;
+} forbidden[FORBIDDEN];
+static _Atomic int forbidden_count;
+
+uint32_t source_identity(dev_t device, ino_t inode)
+{
+	return (uint32_t)(((uint64_t)inode * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)device * 31) >> 32);
+}
+
+static unsigned set_of(uint32_t identity)
+{
+	return identity % SETS;
+}
+
+struct source *source_at(int index)
+{
+	return &sources[index];
+}
+
+static bool is_forbidden(dev_t device, ino_t inode)
+{
+	int n = atomic_load_explicit(&forbidden_count, memory_order_acquire);
+
+	if (n > FORBIDDEN)
+		return true;
+	for (int i = 0; i < n; i++)
+		if (forbidden[i].inode == inode && forbidden[i].device == device)
+			return true;
+	return false;
+}
+
+static void forbid(dev_t device, ino_t inode)
+{
+	int n;
+
+	if (is_forbidden(device, inode))
+		return;
+	n = atomic_load(&forbidden_count);
+	if (n < FORBIDDEN) {
+		forbidden[n].device = device;
+		forbidden[n].inode = inode;
+		/* two threads at once may lose one of two rows: then all files are taken as locked */
+		if (!atomic_compare_exchange_strong(&forbidden_count, &n, n + 1))
+			atomic_store(&forbidden_count, FORBIDDEN + 1);
+	} else {
+		atomic_store(&forbidden_count, FORBIDDEN + 1);
+	}
+}
+
+/* ---- may this file land? ---- */
+
+static bool lease_tells(long type)
+{
+	/* on overlayfs a lease is granted while the upper file is open for writing beside it */
+	return type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC ||
+	       type == F2FS_SUPER_MAGIC;
+}
+
+/* File systems on which st_size is what read would return. */
+static bool trusted_type(long type, const struct stat *st)
+{
+	if (type == TMPFS_MAGIC)
+		return st->st_nlink > 0; /* not a memfd */
+	return lease_tells(type) || type == EROFS_SUPER_MAGIC_V1 || type == SQUASHFS_MAGIC ||
+	       type == ISOFS_SUPER_MAGIC;
+}
+
+static bool stamps_old(const struct stat *st)
+{
+	uint64_t now = prim_wall();
+	uint64_t m = (uint64_t)st->st_mtim.tv_sec * SECOND + (uint64_t)st->st_mtim.tv_nsec;
+	uint64_t c = (uint64_t)st->st_ctim.tv_sec * SECOND + (uint64_t)st->st_ctim.tv_nsec;
+
+	return m + SETTLE_AGE <= now && c + SETTLE_AGE <= now;
+}
+
+/*
+ * A read lease is granted only while nobody has the file open for writing.
+ * F_UNLCK clears F_SETOWN and F_SETSIG, so it is not asked where the program set either.
+ */
+static enum verdict ask_lease(int fd)
+{
+	int ret;
+
+	if (prim_fcntl(fd, F_GETOWN, 0) != 0 || prim_fcntl(fd, F_GETSIG, 0) != 0)
+		return VERDICT_UNSETTLED;
+	if (prim_fcntl(fd, F_GETLEASE, 0) != F_UNLCK)
+		return VERDICT_LOCKED;
+	ret = prim_fcntl(fd, F_SETLEASE, F_RDLCK);
+	if (ret == 0) {
+		prim_fcntl(fd, F_SETLEASE, F_UNLCK);
+		return VERDICT_REWRITTEN;
+	}
+	return ret == -EAGAIN ? VERDICT_BEING_WRITTEN : VERDICT_UNSETTLED;
+}
+
+static enum verdict settled(int fd, const struct stat *st, long type)
+{
+	enum verdict v = lease_tells(type) ? ask_lease(fd) : VERDICT_UNSETTLED;
+
+	if (v == VERDICT_REWRITTEN) {
+		stats_add(&stats_get()->lease_granted, 1);
+		return v;
+	}
+	/* where we may not ask (not the owner), age must do: the report says which it was */
+	if (v != VERDICT_UNSETTLED || config.source == SOURCE_LEASE || !stamps_old(st))
+		return v;
+	stats_add(&stats_get()->age_granted, 1);
+	return VERDICT_REWRITTEN;
+}
+
+static bool immutable(int fd, const struct statfs *fs)
+{
+	int flags = 0, seals = prim_fcntl(fd, F_GET_SEALS, 0);
+
+	if (fs->f_flags & ST_RDONLY)
+		return true;
+	if (fs->f_type == TMPFS_MAGIC)
+		return seals >= 0 && (seals & F_SEAL_WRITE);
+	return prim_ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL);
+}
+
+static enum verdict judge_file(int fd, const struct stat *st)
+{
+	struct statfs fs;
+
+	if (config.source == SOURCE_TRUST)
+		return VERDICT_REWRITTEN;
+	if (prim_fstatfs(fd, &fs) < 0)
+		return VERDICT_FILE_SYSTEM;
+	if (config.source == SOURCE_IMMUTABLE)
+		return immutable(fd, &fs) ? VERDICT_REWRITTEN : VERDICT_UNSETTLED;
+	if (!trusted_type(fs.f_type, st))
+		return VERDICT_FILE_SYSTEM;
+	return settled(fd, st, fs.f_type);
+}
+
+/* ---- the table ---- */
+
+static bool sending_from(int index)
+{
+	for (struct thread *t = thread_list(); t; t = t->next)
+		for (int i = 0; t->tid && i < THREAD_HAZARDS; i++)
+			if (atomic_load(&t->hazard[i]) == index + 1)
+				return true;
+	return false;
+}
+
+/* Closes the duplicate unless somebody needs it. Called with the set locked. */
+static void let_go(struct source *s)
+{
+	int fd = atomic_load(&s->fd);
+
+	if (fd < 0 || atomic_load(&s->landings) > 0)
+		return;
+	if (atomic_load(&s->holders) > 0 && s->verdict == VERDICT_REWRITTEN)
+		return;
+	if (sending_from((int)(s - sources)))
+		return;
+	atomic_store(&s->fd, -1);
+	fd_unmark_ours(fd);
+	prim_close(fd);
+}
+
+static struct source *find_slot(unsigned set, const struct stat *st)
+{
+	struct source *unused = NULL;
+
+	for (struct source *s = &sources[set * WAYS]; s < &sources[(set + 1) * WAYS]; s++) {
+		if (s->inode == st->st_ino && s->device == st->st_dev)
+			return s;
+		if (s->holders > 0 || s->landings > 0)
+			continue;
+		let_go(s);
+		if (s->fd < 0 && !unused)
+			unused = s;
+	}
+	if (unused) {
+		unused->inode = st->st_ino;
+		unused->device = st->st_dev;
+		unused->verdict = VERDICT_UNSETTLED;
+		unused->retry = 0;
+	}
+	return unused;
+}
+
+static bool same_stamps(const struct source *s, const struct stat *st)
+{
+	return s->mtime.tv_sec == st->st_mtim.tv_sec && s->mtime.tv_nsec == st->st_mtim.tv_nsec &&
+	       s->ctime.tv_sec == st->st_ctim.tv_sec && s->ctime.tv_nsec == st->st_ctim.tv_nsec;
+}
+
+/* Judges S if it was not, or if its time has come, and gets the duplicate. Called with the set locked. */
+static enum verdict prepare(struct source *s, int fd, const struct stat *st)
+{
+	int high;
+
+	if (s->verdict != VERDICT_REWRITTEN && prim_now() < s->retry)
+		return s->verdict;
+	if (s->verdict == VERDICT_REWRITTEN && s->fd >= 0 &&
+	    (config.source == SOURCE_TRUST || same_stamps(s, st)))
+		return VERDICT_REWRITTEN;
+	if (s->landings > 0)
+		return VERDICT_CHANGED; /* those that land refer to what it was */
+	let_go(s);
+	s->verdict = judge_file(fd, st);
+	s->retry = prim_now() + SECOND;
+	s->mtime = st->st_mtim;
+	s->ctime = st->st_ctim;
+	if (s->verdict != VERDICT_REWRITTEN || s->fd >= 0)
+		return s->verdict;
+	high = prim_dup_high(fd);
+	if (high < 0)
+		return s->verdict = VERDICT_DESCRIPTORS;
+	fd_mark_ours(high);
+	atomic_store(&s->fd, high);
+	return VERDICT_REWRITTEN;
+}
+
+static void init_once(void)
+{
+	static _Atomic bool done;
+
+	if (likely(atomic_load_explicit(&done, memory_order_acquire)))
+		return;
+	/* zero would be a descriptor; idempotent before the first slot is used */
+	for (int i = 0; i < SOURCES; i++) {
+		int zero = 0;
+
+		if (sources[i].inode == 0)
+			atomic_compare_exchange_strong(&sources[i].fd, &zero, -1);
+	}
+	atomic_store_explicit(&done, true, memory_order_release);
+}
+
+enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
+{
+	unsigned set = set_of(source_identity(st->st_dev, st->st_ino));
+	struct lock_held held;
+	enum verdict v = VERDICT_LIMIT;
+	struct source *s;
+
+	init_once();
+	if (st->st_size == 0)
+		return VERDICT_SPECIAL_FILE;
+	if (is_forbidden(st->st_dev, st->st_ino))
+		return VERDICT_LOCKED;
+	lock_take(&set_lock[set], &held);
+	s = find_slot(set, st);
+	if (s)
+		v = prepare(s, fd, st);
+	if (v == VERDICT_REWRITTEN) {
+		int none = 0;
+
+		if (atomic_compare_exchange_strong(&e->source, &none, (int)(s - sources) + 1))
+			atomic_fetch_add(&s->holders, 1);
+	}
+	lock_drop(&set_lock[set], &held);
+	return v;
+}
+
+enum verdict source_still(int index, const struct stat *st)
+{
+	struct source *s = &sources[index];
+	enum verdict v = atomic_load(&s->verdict);
+
+	if (s->inode != st->st_ino || s->device != st->st_dev)
+		return VERDICT_STOOD_ASIDE;
+	if (v != VERDICT_REWRITTEN || config.source == SOURCE_TRUST || likely(same_stamps(s, st)))
+		return v;
+	s->retry = prim_now() + SETTLE_AGE;
+	atomic_store(&s->verdict, VERDICT_CHANGED);
+	return VERDICT_CHANGED;
+}
+
+void source_reap(int index)
+{
+	unsigned set = (unsigned)index / WAYS;
+	struct lock_held held;
+
+	lock_take(&set_lock[set], &held);
+	let_go(&sources[index]);
+	lock_drop(&set_lock[set], &held);
+}
+
+void source_unbind(struct fd_entry *e)
+{
+	int index = atomic_exchange(&e->source, 0) - 1;
+
+	if (index >= 0 && atomic_fetch_sub(&sources[index].holders, 1) == 1)
+		source_reap(index);
+}
+
+void source_hold(int index)
+{
+	atomic_fetch_add(&sources[index].landings, 1);
+}
+
+void source_release(int index)
+{
+	struct source *s = &sources[index];
+
+	if (atomic_fetch_sub(&s->landings, 1) == 1 &&
+	    (s->holders == 0 || s->verdict != VERDICT_REWRITTEN))
+		source_reap(index);
+}
+
+static struct source *find_landed(const struct stat *st)
+{
+	unsigned set = set_of(source_identity(st->st_dev, st->st_ino));
+
+	for (struct source *s = &sources[set * WAYS]; s < &sources[(set + 1) * WAYS]; s++)
+		if (s->inode == st->st_ino && s->device == st->st_dev && (s->landings > 0 || s->fd > 0))
+			return s;
+	return NULL;
+}
+
+/* A thread is sending from S just now; a close after the program's lock would drop that: S's duplicate stays open for good. */
+static void abandon(struct source *s)
+{
+	unsigned set = (unsigned)(s - sources) / WAYS;
+	struct lock_held held;
+
+	lock_take(&set_lock[set], &held);
+	atomic_store(&s->fd, -1);
+	lock_drop(&set_lock[set], &held);
+}
+
+void source_forbid(int fd, enum source_use use)
+{
+	struct source *s;
+	struct stat st;
+
+	if (prim_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	if (use != SOURCE_FLAGS)
+		forbid(st.st_dev, st.st_ino);
+	s = find_landed(&st);
+	if (!s)
+		return;
+	/* first the verdict, then the landings: who lands now sees the one or is seen by the other */
+	s->retry = 0;
+	atomic_store(&s->verdict, VERDICT_LOCKED);
+	landing_open_source((int)(s - sources));
+	source_reap((int)(s - sources));
+	if (use == SOURCE_POSIX_LOCK && s->fd >= 0)
+		abandon(s);
+}
+
+static void written(const struct stat *st)
+{
+	struct source *s = S_ISREG(st->st_mode) ? find_landed(st) : NULL;
+
+	if (!s)
+		return;
+	if (config.source != SOURCE_TRUST) {
+		s->retry = prim_now() + SECOND; /* then it is judged again */
+		atomic_store(&s->verdict, VERDICT_BEING_WRITTEN);
+	}
+	landing_open_source((int)(s - sources));
+}
+
+void source_written(int fd)
+{
+	struct stat st;
+
+	if (landing_any() && prim_fstat(fd, &st) == 0)
+		written(&st);
+}
+
+void source_written_path(int dir, const char *path)
+{
+	struct stat st;
+
+	if (landing_any() && PRIM4(SYS_newfstatat, dir, path, &st, 0) == 0)
+		written(&st);
+}
+
+void source_evade(int fd)
+{
+	for (int i = 0; i < SOURCES; i++) {
+		int high;
+
+		if (sources[i].inode == 0 || sources[i].fd != fd)
+			continue;
+		high = prim_dup_high(fd);
+		if (high < 0) {
+			sources[i].verdict = VERDICT_DESCRIPTORS;
+			landing_open_source(i);
+		} else {
+			fd_mark_ours(high);
+		}
+		atomic_store(&sources[i].fd, high < 0 ? -1 : high);
+		fd_unmark_ours(fd);
+	}
+}
+
+void source_forked(void)
+{
+	for (int i = 0; i < SETS; i++)
+		lock_reset(&set_lock[i]);
+	/* the duplicates are the child's as well; no landing is left, so those without a holder go */
+	for (int i = 0; i < SOURCES; i++) {
+		sources[i].landings = 0;
+		if (sources[i].fd > 0 && sources[i].holders == 0)
+			let_go(&sources[i]);
+	}
+}

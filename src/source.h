@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.h - the files that landings refer to.
+ *
+ * A landing never refers to a number of the program's: another thread's close
+ * and open would put a foreign file there. It refers to a source: our own high
+ * duplicate, one for each file (device and inode), counted by the descriptors
+ * that are bound to it and by the landings that name it. The duplicate is
+ * closed when neither is left and no thread is sending from it.
+ */
+#ifndef SHUNT_SOURCE_H
+#define SHUNT_SOURCE_H
+
+#include <sys/stat.h>
+
+#include "fd.h"
+#include "lock.h"
+#include "shunt.h"
+#include "verdict.h"
+
+enum { SOURCES = 1024 };
+
+struct source {
+	_Atomic int fd;          /* our duplicate, -1: none */
+	_Atomic int holders;     /* descriptors of the program bound to it */
+	_Atomic int landings;    /* landings that name it */
+	_Atomic uint8_t verdict; /* REWRITTEN: it may land */
+	dev_t device;
+	ino_t inode;
+	struct timespec mtime, ctime;
+	uint64_t retry;          /* prim_now() from which a refusal is asked again */
+};
+
+/*
+ * Binds FD (regular, freshly fstat'ed as ST) to its source. Returns why it may not
+ * land, REWRITTEN if it may: then e->source is set.
+ */
+enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st);
+
+/*
+ * Is ST, fstat'ed now, still the file of source INDEX, and as it was when it settled?
+ * REWRITTEN if so; CHANGED if its stamps moved (then nothing of it lands for a
+ * while); STOOD_ASIDE if it is another file (the number was closed unheard); or the
+ * refusal that came meanwhile.
+ */
+enum verdict source_still(int index, const struct stat *st);
+
+/* E no longer means its file. */
+void source_unbind(struct fd_entry *e);
+
+struct source *source_at(int index);
+
+/* A landing begins or ceases to name source INDEX. */
+void source_hold(int index);
+void source_release(int index);
+
+/* Closes the duplicates that nobody needs any more and that a sending thread kept open. */
+void source_reap(int index);
+
+/*
+ * This process is about to take a lock or lease on FD's file, or to change its
+ * status flags: its landings are filled and our duplicate is closed, before the
+ * lock is there (closing one afterwards would drop a POSIX lock; keeping one
+ * would keep a flock). A file that was ever locked or leased never lands again.
+ */
+enum source_use { SOURCE_FLAGS, SOURCE_FLOCK, SOURCE_POSIX_LOCK };
+void source_forbid(int fd, enum source_use use);
+
+/* This process is about to change FD's file, or the file at PATH: its landings are filled first. */
+void source_written(int fd);
+void source_written_path(int dir, const char *path);
+
+/* The program puts a descriptor of its own at the number FD, which is a source's: that one moves. */
+void source_evade(int fd);
+
+/* A hash of device and inode; equal files have equal ones. */
+uint32_t source_identity(dev_t device, ino_t inode);
+
+/* In the child of a fork. */
+void source_forked(void);
+
+#endif

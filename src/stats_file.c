@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* stats_file.c - see stats_file.h. */
+#include "stats_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "prim.h"
+
+enum { DIRS = 4, DIR_PATH = 320, TRIES = 9 };
+
+static char dirs[DIRS][DIR_PATH];
+static int dir_count;
+
+static void add_dir(const char *base, size_t base_length, const char *below)
+{
+	struct format f = format_into(dirs[dir_count], DIR_PATH);
+
+	/* one that is cut off would be another directory */
+	if (base_length == 0 || base[0] != '/' || base_length + strlen(below) + 1 > DIR_PATH)
+		return;
+	for (size_t i = 0; i < base_length; i++)
+		format_char(&f, base[i]);
+	format_text(&f, below);
+	dir_count++;
+}
+
+static void add_temporary(void)
+{
+	const char *base = secure_getenv("TMPDIR");
+	char below[32];
+	struct format f = format_into(below, sizeof(below));
+
+	if (!base || base[0] != '/')
+		base = "/tmp";
+	format_text(&f, "/shunt-");
+	format_u64(&f, geteuid());
+	add_dir(base, strlen(base), below);
+}
+
+void stats_file_init(void)
+{
+	const char *runtime = secure_getenv("RUNTIME_DIRECTORY");
+	const char *user = secure_getenv("XDG_RUNTIME_DIR");
+
+	dir_count = 0;
+	if (config.stats[0]) {
+		add_dir(config.stats, strlen(config.stats), "");
+		return;
+	}
+	if (runtime) /* systemd joins several by colons */
+		add_dir(runtime, strcspn(runtime, ":"), "");
+	if (user)
+		add_dir(user, strlen(user), "/shunt");
+	add_dir("/run", 4, "/shunt");
+	add_temporary();
+}
+
+int stats_file_dirs(void)
+{
+	return dir_count;
+}
+
+/* Nobody but us and root may be able to put a file or a link there in our place. */
+static bool trusted(const struct stat *st)
+{
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return false;
+	return !(st->st_mode & (S_IWGRP | S_IWOTH)) || (st->st_mode & S_ISVTX);
+}
+
+int stats_file_open_dir(int i)
+{
+	int fd = prim_openat(AT_FDCWD, dirs[i],
+			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (prim_fstat(fd, &st) == 0 && trusted(&st))
+		return fd;
+	prim_close(fd);
+	return -EPERM;
+}
+
+void stats_file_name(char *name, int pid, uint64_t ticks, const char *extra)
+{
+	struct format f = format_into(name, STATS_FILE_NAME);
+
+	format_u64(&f, (uint64_t)pid);
+	format_char(&f, '-');
+	format_u64(&f, ticks);
+	format_text(&f, extra);
+	format_text(&f, ".shunt");
+}
+
+/*
+ * The blocks are had at once: a file that is merely long is a SIGBUS later, when the
+ * file system is full.
+ */
+static int create_in(int dir, struct stats_file *file)
+{
+	int fd = prim_openat(dir, file->name,
+			     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = prim_fallocate(fd, 0, 0, sizeof(struct stats));
+	if (ret == 0)
+		ret = prim_fstat(fd, &st);
+	if (ret < 0) {
+		prim_unlinkat(dir, file->name, 0);
+		prim_close(fd);
+		return ret;
+	}
+	file->dev = st.st_dev;
+	file->ino = st.st_ino;
+	return fd;
+}
+
+/* The same process has a second file after an exec, and in a container others have its number. */
+static int create_numbered(int dir, struct stats_file *file, int pid, uint64_t ticks,
+			   const char *extra)
+{
+	char numbered[24];
+	int fd = -EEXIST;
+
+	for (unsigned i = 1; i <= TRIES && fd == -EEXIST; i++) {
+		struct format f = format_into(numbered, sizeof(numbered));
+
+		format_text(&f, extra);
+		if (i > 1) {
+			format_char(&f, '-');
+			format_u64(&f, i);
+		}
+		stats_file_name(file->name, pid, ticks, numbered);
+		fd = create_in(dir, file);
+	}
+	return fd;
+}
+
+int stats_file_create(struct stats_file *file, int pid, uint64_t ticks, const char *extra)
+{
+	int fd = -ENOENT;
+
+	for (int i = 0; i < dir_count && fd < 0; i++) {
+		int dir;
+
+		prim_mkdirat(AT_FDCWD, dirs[i], 0700);
+		dir = stats_file_open_dir(i);
+		if (dir < 0)
+			continue;
+		file->dir = i;
+		fd = create_numbered(dir, file, pid, ticks, extra);
+		prim_close(dir);
+	}
+	if (fd < 0)
+		file->name[0] = '\0';
+	return fd;
+}
+
+bool stats_file_remove(struct stats_file *file)
+{
+	int dir, fd;
+	struct stat st;
+	bool ours = false;
+
+	if (!file->name[0])
+		return true;
+	dir = stats_file_open_dir(file->dir);
+	if (dir < 0)
+		return false;
+	fd = prim_openat(dir, file->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+	if (fd >= 0) {
+		ours = prim_fstat(fd, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino;
+		prim_close(fd);
+	}
+	ours = ours && prim_unlinkat(dir, file->name, 0) == 0;
+	prim_close(dir);
+	if (ours)
+		file->name[0] = '\0';
+	return ours;
+}

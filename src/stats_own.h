@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats_own.h - what the files about this process's counters share: who it is,
+ * and its place in the family.
+ *
+ * A family is the process in which shunt began and all that were forked from it.
+ * exec begins a new one, as far as the counters know.
+ */
+#ifndef SHUNT_STATS_OWN_H
+#define SHUNT_STATS_OWN_H
+
+#include "stats.h"
+#include "stats_file.h"
+
+struct stats_own {
+	int pid, parent, root;
+	uint64_t root_started, root_ticks, started;
+	enum stats_ended ended;
+	int signal;
+	uint64_t finished;
+	bool feature_lease, feature_procmap, feature_guard;
+	char program[64], host[64];
+	char argv[STATS_ARGV];
+	uint32_t argv_length;
+	char path[STATS_PATH]; /* of the program */
+	struct stats_file file; /* of the counters; in the child of a fork none */
+};
+
+extern struct stats_own stats_own;
+
+/* Fills the head of S, which is all zeros, with what is known of this process. */
+void stats_write_head(struct stats *s);
+
+/*
+ * This process's counts stand elsewhere now, in a report or with the family: takes its
+ * file away, or where that is out of reach (chroot) gives back what it takes up. The
+ * counters go on in memory that nobody reads. Files that the setting `stats` asked for stay.
+ */
+void stats_discard(void);
+
+/* The file is to stay: gives back the blocks of rows and sites that were never used. */
+void stats_trim(void);
+
+#endif

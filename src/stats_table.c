@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* stats_table.c - see stats_table.h. */
+#include "stats_table.h"
+
+#include <string.h>
+
+#include "report_walk.h"
+
+uint32_t stats_module(struct stats *s, const char *path, size_t max)
+{
+	size_t length = strnlen(path, max < STATS_PATH - 1 ? max : STATS_PATH - 1);
+	uint32_t count = atomic_load(&s->module_count), i;
+
+	for (i = 0; i < count && i < STATS_MODULES; i++)
+		if (strncmp(s->module[i], path, length) == 0 && s->module[i][length] == '\0')
+			return i;
+	if (count >= STATS_MODULES)
+		return UINT32_MAX;
+	i = atomic_fetch_add(&s->module_count, 1);
+	if (i >= STATS_MODULES)
+		return UINT32_MAX;
+	memcpy(s->module[i], path, length);
+	return i;
+}
+
+struct stats_site *stats_site_take(struct stats *s)
+{
+	for (int i = 0; i < STATS_SITES; i++) {
+		uint32_t expected = 0;
+
+		if (atomic_load_explicit(&s->site[i].state, memory_order_relaxed) == 0 &&
+		    atomic_compare_exchange_strong(&s->site[i].state, &expected, 1))
+			return &s->site[i];
+	}
+	return NULL;
+}
+
+void stats_site_publish(struct stats_site *site)
+{
+	atomic_store_explicit(&site->state, 2, memory_order_release);
+}
+
+static void copy_frame(struct stats *to, struct stats_frame *frame, const struct stats *from)
+{
+	const char *path = walk_module(from, frame->module);
+
+	frame->module = *path ? stats_module(to, path, STATS_PATH) : UINT32_MAX;
+	frame->symbol[STATS_SYMBOL - 1] = '\0';
+}
+
+/* The index in TO of SITE of FROM, -1 when it is none or there is no room. */
+static int add_site(struct stats *to, const struct stats *from, const struct stats_site *site)
+{
+	struct stats_site *copy;
+
+	if (!site)
+		return -1;
+	for (int i = 0; i < STATS_SITES; i++)
+		if (walk_same_site(to, walk_site(to, i), from, site))
+			return i;
+	copy = stats_site_take(to);
+	if (!copy)
+		return -1;
+	copy->frame_count = walk_frames(site);
+	memcpy(copy->frame, site->frame, copy->frame_count * sizeof(copy->frame[0]));
+	for (unsigned i = 0; i < copy->frame_count; i++)
+		copy_frame(to, &copy->frame[i], from);
+	stats_site_publish(copy);
+	return (int)(copy - to->site);
+}
+
+static bool same_route(const struct stats *sa, const struct stats_route *a, const struct stats *sb,
+		       const struct stats_route *b)
+{
+	return a->source == b->source && a->sink == b->sink && a->engine == b->engine &&
+	       walk_same_site(sa, walk_site(sa, a->read_site), sb, walk_site(sb, b->read_site)) &&
+	       walk_same_site(sa, walk_site(sa, a->write_site), sb, walk_site(sb, b->write_site));
+}
+
+static void publish_route(struct stats *to, struct stats_route *copy, const struct stats *from,
+			  const struct stats_route *r)
+{
+	copy->source = r->source;
+	copy->sink = r->sink;
+	copy->engine = r->engine;
+	copy->read_site = add_site(to, from, walk_site(from, r->read_site));
+	copy->write_site = add_site(to, from, walk_site(from, r->write_site));
+	memcpy(copy->example_source, r->example_source, sizeof(copy->example_source) - 1);
+	memcpy(copy->example_sink, r->example_sink, sizeof(copy->example_sink) - 1);
+	atomic_store_explicit(&copy->state, 2, memory_order_release);
+}
+
+/* The row of TO for R: one that is the same, a free one, or the last. */
+static struct stats_route *route_for(struct stats *to, const struct stats *from,
+				     const struct stats_route *r)
+{
+	struct stats_route *last = &to->route[STATS_ROUTES - 1];
+
+	for (struct stats_route *there = to->route; there <= last; there++) {
+		uint32_t now = atomic_load_explicit(&there->state, memory_order_acquire);
+
+		if (now == 2 && (there == last || same_route(to, there, from, r)))
+			return there;
+		if (now == 0 && atomic_compare_exchange_strong(&there->state, &now, 1)) {
+			publish_route(to, there, from, r);
+			return there;
+		}
+	}
+	return last;
+}
+
+static void add_route(struct stats *to, const struct stats *from, const struct stats_route *r)
+{
+	struct stats_route *sum = route_for(to, from, r);
+
+#define F(name, type) \
+	atomic_fetch_add_explicit(&sum->name, \
+				  atomic_load_explicit(&r->name, memory_order_relaxed), \
+				  memory_order_relaxed);
+	STATS_ROUTE_COUNTERS(F)
+#undef F
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		stats_add(&sum->verdict[v], atomic_load_explicit(&r->verdict[v], memory_order_relaxed));
+}
+
+void stats_add_all(struct stats *to, const struct stats *from)
+{
+	for (int i = 0; i < STATS_ROUTES; i++)
+		if (atomic_load_explicit(&from->route[i].state, memory_order_acquire) == 2)
+			add_route(to, from, &from->route[i]);
+#define F(name, type) stats_add(&to->name, atomic_load_explicit(&from->name, memory_order_relaxed));
+	STATS_TOTAL_COUNTERS(F)
+#undef F
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats_table.h - new entries in a struct stats: modules, sites, and whole rows added to
+ * those of another.
+ *
+ * No lock: a row is taken by its state word (0 free, 1 being written, 2 valid), so two
+ * writers may at worst make the same entry twice, which readers add up; a writer that
+ * dies half way leaves an entry that nobody reads. Safe in a signal handler.
+ */
+#ifndef SHUNT_STATS_TABLE_H
+#define SHUNT_STATS_TABLE_H
+
+#include <stddef.h>
+
+#include "stats.h"
+
+/* The index of the module with this PATH (MAX bytes at most); UINT32_MAX when there is no room. */
+uint32_t stats_module(struct stats *s, const char *path, size_t max);
+
+/* A place for a site, to be filled in and then published; NULL when there is no room. */
+struct stats_site *stats_site_take(struct stats *s);
+void stats_site_publish(struct stats_site *site);
+
+/* Adds all rows, their sites, and the totals of FROM, which may hold anything, to TO. */
+void stats_add_all(struct stats *to, const struct stats *from);
+
+#endif

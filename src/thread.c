@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - the records of threads.
+ *
+ * Records come from pages of our own and are never given back; a free one is
+ * taken by a compare-and-swap of its tid. The list only grows at its head, so it is
+ * walked without a lock, also in signal handlers. Nothing here allocates otherwise.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <string.h>
+
+#include "hook.h"
+#include "prim.h"
+#include "sig.h"
+#include "thread.h"
+
+enum { BORN = -1, BLOCK = 64 * 1024, DESTRUCTOR_ROUNDS = 4 };
+
+/* The largest stack that a soft limit is believed for. */
+#define STACK_LIMIT (UINT64_C(1) << 33)
+
+__thread struct thread *thread_self_record __attribute__((tls_model("initial-exec")));
+__thread unsigned char thread_vforked __attribute__((tls_model("initial-exec")));
+
+/* libc's word, since 2.32; absent before, and then nothing is certain. */
+extern char __libc_single_threaded __attribute__((weak));
+
+static _Atomic(struct thread *) records;
+static _Atomic bool alien; /* a clone that libc does not know of */
+static pthread_key_t end_key;
+static bool have_key;
+
+struct thread *thread_list(void)
+{
+	return atomic_load_explicit(&records, memory_order_acquire);
+}
+
+bool thread_single(void)
+{
+	return &__libc_single_threaded && *(volatile char *)&__libc_single_threaded &&
+	       !atomic_load_explicit(&alien, memory_order_relaxed);
+}
+
+void thread_note_clone(void)
+{
+	atomic_store(&alien, true);
+}
+
+/* ---- taking and freeing ---- */
+
+static struct thread *take_free(int tid)
+{
+	struct thread *t;
+	int free;
+
+	for (t = thread_list(); t; t = t->next) {
+		free = 0;
+		if (atomic_compare_exchange_strong(&t->tid, &free, tid))
+			return t;
+	}
+	return NULL;
+}
+
+/* Threads that ended without telling: their keys' destructors ran out of rounds. */
+static void reap(void)
+{
+	int pid = prim_getpid();
+
+	for (struct thread *t = thread_list(); t; t = t->next) {
+		int tid = t->tid;
+
+		if (tid > 0 && prim_tgkill(pid, tid, 0) == -ESRCH) {
+			for (int i = 0; i < THREAD_HAZARDS; i++)
+				t->hazard[i] = 0;
+			t->stack_lo = t->stack_hi = 0;
+			atomic_compare_exchange_strong(&t->tid, &tid, 0);
+		}
+	}
+}
+
+static void push(struct thread *t)
+{
+	t->next = atomic_load(&records);
+	while (!atomic_compare_exchange_weak(&records, &t->next, t))
+		;
+}
+
+/* A block's records are all but the first free: it is the caller's. */
+static struct thread *grow(int tid)
+{
+	struct thread *block = prim_mmap(NULL, BLOCK, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (prim_mmap_failed(block))
+		return NULL;
+	atomic_store(&block[0].tid, tid);
+	for (size_t i = 0; i < BLOCK / sizeof(*block); i++)
+		push(&block[i]);
+	return block;
+}
+
+static struct thread *take(int tid)
+{
+	struct thread *t = take_free(tid);
+
+	if (!t) {
+		reap();
+		t = take_free(tid);
+	}
+	if (!t)
+		t = grow(tid);
+	if (!t)
+		return NULL;
+	for (int i = 0; i < THREAD_HAZARDS; i++)
+		t->hazard[i] = 0;
+	t->stack_lo = t->stack_hi = 0;
+	t->alternate_in_use = false;
+	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
+	t->masked = t->masked_base = t->pending = 0;
+	t->dying = 0;
+	return t;
+}
+
+static void release(struct thread *t)
+{
+	for (int i = 0; i < THREAD_HAZARDS; i++)
+		t->hazard[i] = 0;
+	t->stack_lo = t->stack_hi = 0;
+	atomic_store_explicit(&t->tid, 0, memory_order_release);
+}
+
+/*
+ * The destructor of our key. Other keys' destructors may still call hooks, so the
+ * record goes in the last round that POSIX promises.
+ */
+static void at_thread_end(void *record)
+{
+	struct thread *t = record;
+	stack_t off = {.ss_flags = SS_DISABLE};
+
+	if (t != thread_self_record)
+		return;
+	if (++t->dying < DESTRUCTOR_ROUNDS && pthread_setspecific(end_key, t) == 0)
+		return;
+	if (t->alternate_in_use)
+		prim_sigaltstack(&off, NULL);
+	thread_self_record = NULL;
+	release(t);
+}
+
+/* ---- stacks ---- */
+
+/* The program's name is the last thing above the first stack: a null pointer follows it. */
+static uintptr_t first_stack_end(void)
+{
+	const char *name = (const char *)getauxval(AT_EXECFN);
+
+	return name ? page_up((uintptr_t)name + strlen(name) + 1 + sizeof(void *)) : 0;
+}
+
+static void first_stack(struct thread *t)
+{
+	uintptr_t hi = first_stack_end();
+	struct rlimit limit;
+	uint64_t size = STACK_LIMIT;
+
+	if (prim_prlimit(RLIMIT_STACK, NULL, &limit) == 0 && limit.rlim_cur < size)
+		size = limit.rlim_cur;
+	if (size < 1 << 20)
+		size = 1 << 20;
+	if (!hi || hi < size)
+		return;
+	t->stack_hi = hi;
+	t->stack_lo = page_down(hi - size);
+}
+
+/* The stack that the attributes name, if they name one: else its address is 0 - size. */
+static void stack_of_attributes(const pthread_attr_t *a, struct thread *t, size_t *size)
+{
+	pthread_attr_t standard;
+	void *address;
+	size_t n;
+
+	*size = 8 << 20;
+	if (!a && pthread_attr_init(&standard) == 0) {
+		pthread_attr_getstacksize(&standard, size);
+		pthread_attr_destroy(&standard);
+	}
+	if (!a)
+		return;
+	pthread_attr_getstacksize(a, size);
+	if (pthread_attr_getstack(a, &address, &n) != 0 || !address ||
+	    (uintptr_t)address > (uintptr_t)INTPTR_MAX)
+		return;
+	t->stack_lo = (uintptr_t)address;
+	t->stack_hi = (uintptr_t)address + n;
+}
+
+/*
+ * libc keeps its own data of a thread at the top of the stack; SIZE is what was asked for.
+ * A reused stack may be larger, but the thread cannot count on that.
+ */
+static void stack_by_libc(struct thread *t, size_t size)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), hi = (uintptr_t)pthread_self();
+	uintptr_t lo;
+
+	if (hi < here || hi - here > STACK_LIMIT) /* no thread of libc's: what surely is the stack */
+		hi = here;
+	hi = page_up(hi + 1) + shunt_page;
+	lo = hi > size ? page_down(hi - size) : shunt_page;
+	t->stack_hi = hi;
+	t->stack_lo = lo < page_down(here) ? lo : page_down(here);
+}
+
+bool thread_stack_overlaps(uintptr_t lo, uintptr_t hi)
+{
+	for (struct thread *t = thread_list(); t; t = t->next)
+		if (t->tid != 0 && lo < t->stack_hi && hi > t->stack_lo)
+			return true;
+	return false;
+}
+
+/* ---- enrolling ---- */
+
+static void become(struct thread *t)
+{
+	thread_self_record = t;
+	if (have_key)
+		pthread_setspecific(end_key, t);
+}
+
+struct thread *thread_enrol(void)
+{
+	int saved = errno, tid = prim_gettid();
+	struct thread *t;
+	uint64_t mask;
+	size_t size;
+
+	if (thread_vforked)
+		return thread_self_record;
+	prim_signals_block(&mask);
+	t = thread_self_record ? thread_self_record : take(tid);
+	if (t && !thread_self_record) {
+		if (tid == prim_getpid()) {
+			first_stack(t);
+		} else {
+			stack_of_attributes(NULL, t, &size);
+			stack_by_libc(t, size);
+		}
+		become(t);
+	}
+	prim_signals_restore(&mask);
+	errno = saved;
+	return t;
+}
+
+void thread_init(void)
+{
+	if (!have_key)
+		have_key = pthread_key_create(&end_key, at_thread_end) == 0;
+	thread_enrol();
+}
+
+void thread_forked(void)
+{
+	struct thread *self = thread_self_record;
+
+	for (struct thread *t = thread_list(); t; t = t->next)
+		if (t != self && t->tid != 0)
+			release(t);
+	if (self)
+		atomic_store(&self->tid, prim_gettid());
+}
+
+/* ---- birth ---- */
+
+extern int pthread_attr_getsigmask_np(const pthread_attr_t *, sigset_t *) __attribute__((weak));
+
+static bool mask_in(const pthread_attr_t *attributes)
+{
+	sigset_t set;
+
+	return attributes && pthread_attr_getsigmask_np &&
+	       pthread_attr_getsigmask_np(attributes, &set) == 0;
+}
+
+/* The first code of a new thread: it has its creator's mask, or that of its attributes. */
+static void unmask_faults(struct thread *t)
+{
+	uint64_t faults = SIG_FAULTS, old = 0;
+
+	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
+	if (t->mask_from_attributes)
+		t->masked = t->masked_base = old & SIG_FAULTS;
+}
+
+static void *trampoline(void *record)
+{
+	struct thread *t = record;
+
+	if (!t->stack_hi)
+		stack_by_libc(t, t->stack_size);
+	atomic_store(&t->tid, prim_gettid());
+	become(t);
+	if (t->mask_from_attributes)
+		unmask_faults(t);
+	if (sig_faults_owned())
+		thread_alternate_stack();
+	return t->start(t->argument);
+}
+
+int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+		  void *argument,
+		  int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
+{
+	struct thread *self = thread_self(), *t = self ? take(BORN) : NULL;
+	int error;
+
+	if (!t)
+		return create(thread, attributes, start, argument);
+	t->start = start;
+	t->argument = argument;
+	t->masked = t->masked_base = self->masked;
+	t->mask_from_attributes = mask_in(attributes);
+	stack_of_attributes(attributes, t, &t->stack_size);
+	error = create(thread, attributes, trampoline, t);
+	if (error)
+		release(t);
+	return error;
+}

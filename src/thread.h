@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.h - what the library keeps for each thread.
+ *
+ * A thread is enrolled at birth by the hook of pthread_create, else at its first
+ * hook that needs it. The record comes from a list that only grows, and is used
+ * again after the thread's end.
+ */
+#ifndef SHUNT_THREAD_H
+#define SHUNT_THREAD_H
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "shunt.h"
+
+enum { THREAD_HAZARDS = 16, THREAD_LAST_READS = 4 };
+
+struct thread {
+	struct thread *next;    /* of all records ever made; never unlinked */
+	_Atomic int tid;        /* 0: the record is free; -1: kept for a thread that is being born */
+	/* sources (index + 1) that this thread may be sending from: they are not closed */
+	_Atomic int hazard[THREAD_HAZARDS];
+	/* the stack it runs on, [lo, hi); 0 when not known */
+	_Atomic uintptr_t stack_lo, stack_hi;
+	void *alternate_stack;  /* ours, or NULL; stays with the record */
+	bool alternate_in_use;  /* ours is what the kernel knows */
+	stack_t program_stack;  /* what the program set by sigaltstack, SS_DISABLE if nothing */
+	uint64_t masked;        /* of SIGSEGV, SIGBUS: what the program believes to have blocked */
+	uint64_t masked_base;   /* the same, as last set by name: what siglongjmp goes back to */
+	uint64_t pending;       /* of these: sent while they were believed to be blocked */
+	siginfo_t pending_info[2]; /* of SIGSEGV, SIGBUS */
+	/* what pthread_create hands to its trampoline */
+	void *(*start)(void *);
+	void *argument;
+	size_t stack_size;
+	bool mask_from_attributes;
+	int dying;              /* rounds of the key's destructor so far */
+};
+
+extern __thread struct thread *thread_self_record __attribute__((tls_model("initial-exec")));
+
+/*
+ * > 0 in the child of a vfork: it shares our memory, so every hook only passes
+ * through. Set by the parent before the call, cleared when it goes on.
+ */
+extern __thread unsigned char thread_vforked __attribute__((tls_model("initial-exec")));
+
+/* The record of this thread, enrolled if need be; NULL when no memory is left. Keeps errno. */
+struct thread *thread_enrol(void);
+
+static inline struct thread *thread_self(void)
+{
+	return likely(thread_self_record != NULL) ? thread_self_record : thread_enrol();
+}
+
+/* The list of all records; walk by next, skip those whose tid is 0. Signal safe. */
+struct thread *thread_list(void);
+
+/* Does [lo, hi) touch a stack of any enrolled thread? Signal safe. */
+bool thread_stack_overlaps(uintptr_t lo, uintptr_t hi);
+
+/* Is this process single-threaded for certain? (libc's word, and no raw clone was seen) */
+bool thread_single(void);
+
+/* A clone that libc does not know of was made: thread_single is false for good. */
+void thread_note_clone(void);
+
+/* What the kernel has of this thread's alternate stack is to be ours or the program's: sig_stack.c. */
+int thread_set_stack(struct thread *t, const stack_t *ss, stack_t *old);
+
+/* Gives this thread an alternate signal stack if it has none. Called before its first landing. */
+void thread_alternate_stack(void);
+
+/* Called in the constructor: the key that tells of a thread's end, the record of the first thread. */
+void thread_init(void);
+
+/*
+ * Does what pthread_create does, by way of a trampoline that enrols the new
+ * thread; CREATE is the real function. Not safe in a signal handler.
+ */
+int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+		  void *argument,
+		  int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *));
+
+/* In the child of a fork: only this thread is left. */
+void thread_forked(void);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unwind.c - see unwind.h.
+ *
+ * libunwind is opened when the first site is named, and only for us: as a DT_NEEDED
+ * of a preload its _Unwind_* would take the place of those of the compiler in
+ * every process, C++ exceptions and pthread_cancel with them. Where it cannot be had
+ * (a chroot, or not built in) a site is the caller of the hook alone.
+ */
+#include "unwind.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <ucontext.h>
+
+#ifdef HAVE_LIBUNWIND
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+#endif
+
+#include "format.h"
+#include "sig.h"
+#include "stats.h"
+#include "stats_table.h"
+
+struct trace {
+	unsigned count;
+	uintptr_t at[STATS_FRAMES]; /* return addresses, innermost first */
+};
+
+/*
+ * libunwind and the loader make calls that are hooks: those are nobody's site. The mark is
+ * the address of the frame that set it: a longjmp out of there, above which we are again, voids it.
+ */
+static __thread uintptr_t inside __attribute__((tls_model("initial-exec")));
+
+#ifdef HAVE_LIBUNWIND
+
+enum { STEPS = 64 }; /* as far as is looked for the caller */
+
+static struct {
+	_Atomic int state; /* 0 not tried, 1 there, -1 not to be had */
+	int (*init_local)(unw_cursor_t *, unw_context_t *);
+	int (*step)(unw_cursor_t *);
+	int (*get_reg)(unw_cursor_t *, unw_regnum_t, unw_word_t *);
+} lib;
+
+/* libunwind.h names its functions by macros: _ULx86_64_step, _ULaarch64_step ... */
+#define NAME_OF(function) NAME_OF_EXPANDED(function)
+#define NAME_OF_EXPANDED(function) #function
+
+/* Two threads may do this at once; they store the same. */
+static void load_library(void)
+{
+	void *handle = dlopen("libunwind.so.8", RTLD_LAZY | RTLD_LOCAL);
+
+	if (handle) {
+		*(void **)&lib.init_local = dlsym(handle, NAME_OF(unw_init_local));
+		*(void **)&lib.step = dlsym(handle, NAME_OF(unw_step));
+		*(void **)&lib.get_reg = dlsym(handle, NAME_OF(unw_get_reg));
+	}
+	atomic_store(&lib.state, handle && lib.init_local && lib.step && lib.get_reg ? 1 : -1);
+}
+
+/*
+ * unw_context_t is the ucontext_t of libc on both architectures, so libc's getcontext
+ * does for unw_getcontext, which is a function here and a macro there.
+ */
+static void walk_stack(uintptr_t caller, struct trace *t)
+{
+	unw_cursor_t cursor;
+	unw_context_t context;
+	unw_word_t ip;
+
+	_Static_assert(sizeof(unw_context_t) >= sizeof(ucontext_t), "unw_context_t is a ucontext_t");
+	if (atomic_load(&lib.state) == 0)
+		load_library();
+	if (atomic_load(&lib.state) < 0 || getcontext((ucontext_t *)&context) < 0 ||
+	    lib.init_local(&cursor, &context) < 0)
+		return;
+	for (int i = 0; i < STEPS && t->count < STATS_FRAMES && lib.step(&cursor) > 0; i++) {
+		if (lib.get_reg(&cursor, UNW_REG_IP, &ip) < 0 || ip == 0)
+			break;
+		if (t->count > 0 || ip == caller)
+			t->at[t->count++] = (uintptr_t)ip;
+	}
+}
+
+#else
+
+static void walk_stack(uintptr_t caller, struct trace *t)
+{
+}
+
+#endif
+
+/* A site that was named before, perhaps by another thread just now; -1 if there is none. */
+static int find(const struct stats *s, const struct trace *t)
+{
+	for (int i = 0; i < STATS_SITES; i++) {
+		const struct stats_site *site = &s->site[i];
+		unsigned same = 0;
+
+		if (atomic_load_explicit(&site->state, memory_order_acquire) != 2 ||
+		    site->frame_count != t->count)
+			continue;
+		while (same < t->count && site->frame[same].address == t->at[same])
+			same++;
+		if (same == t->count)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * A return address may be the first byte of the next function (after a call that does
+ * not return), so the byte before it is looked up. The main program has no name of
+ * its own in the link map, and dladdr says argv[0], which servers overwrite.
+ */
+static void name_frame(struct stats *s, struct stats_frame *frame, uintptr_t address)
+{
+	struct link_map *map = NULL;
+	Dl_info info;
+	const char *path;
+	struct format f = format_into(frame->symbol, sizeof(frame->symbol));
+
+	frame->address = frame->offset = address;
+	frame->symbol_offset = 0;
+	frame->module = UINT32_MAX;
+	if (!dladdr1((void *)(address - 1), &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+		return;
+	path = map->l_name && map->l_name[0] ? map->l_name : stats_program_path();
+	frame->offset = address - map->l_addr;
+	frame->module = stats_module(s, path, STATS_PATH);
+	if (!info.dli_sname)
+		return;
+	frame->symbol_offset = address - (uintptr_t)info.dli_saddr;
+	format_text(&f, info.dli_sname);
+}
+
+static int add(struct stats *s, const struct trace *t)
+{
+	struct stats_site *site = stats_site_take(s);
+
+	if (!site)
+		return UNWIND_FULL;
+	site->frame_count = t->count;
+	for (unsigned i = 0; i < t->count; i++)
+		name_frame(s, &site->frame[i], t->at[i]);
+	stats_site_publish(site);
+	return (int)(site - s->site);
+}
+
+int unwind_site(const void *caller)
+{
+	struct trace t = { .count = 0 };
+	struct stats *s;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	int saved = errno, index;
+
+	if ((inside && here < inside) || sig_in_handler()) {
+		errno = saved;
+		return UNWIND_NOT_NOW;
+	}
+	inside = here;
+	s = stats_get();
+	walk_stack((uintptr_t)caller, &t);
+	if (t.count == 0)
+		t.at[t.count++] = (uintptr_t)caller;
+	index = find(s, &t);
+	if (index < 0)
+		index = add(s, &t);
+	inside = 0;
+	errno = saved;
+	return index;
+}

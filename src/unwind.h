@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unwind.h - where in the program a hook was called from, by name.
+ */
+#ifndef SHUNT_UNWIND_H
+#define SHUNT_UNWIND_H
+
+enum { UNWIND_FULL = -1, UNWIND_NOT_NOW = -2 };
+
+/*
+ * Finds the frame that CALLER, the return address of a hook below us on this stack,
+ * lies in, and up to STATS_FRAMES - 1 frames above it, names them, and puts them
+ * into the counters' sites. Returns the index there; UNWIND_FULL when no place
+ * is left; UNWIND_NOT_NOW in a signal handler of the program, or in a call of our own.
+ *
+ * Slow (tens of microseconds, the first time milliseconds: libunwind is loaded), so
+ * once a site. It takes the loader's locks and allocates (dlopen, dladdr): never
+ * with a lock of ours held, never in our own signal handlers. Keeps errno.
+ */
+int unwind_site(const void *caller);
+
+#endif

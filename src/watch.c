@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* watch.c - chunks that were read plainly, until they are written; see watch.h. */
+#include "watch.h"
+
+#include "pair.h"
+#include "stats.h"
+#include "thread.h"
+
+enum { WATCHED = 1024, RECENT = 4 };
+
+/*
+ * Racing threads can mix two entries up. What is mixed is a count or a hint: no
+ * byte depends on it.
+ */
+struct watched {
+	_Atomic uintptr_t base;
+	_Atomic size_t length, written;
+	struct site *_Atomic site;
+	_Atomic int fd;
+	_Atomic int reader;
+	_Atomic uint8_t why; /* enum verdict */
+	_Atomic bool looked; /* a look that is not in the accounts yet */
+};
+
+static struct watched table[WATCHED];
+
+/* The latest chunks of this thread, for writes that begin before one (a header in front) or in its middle. */
+static __thread uintptr_t recent[RECENT];
+static __thread unsigned recent_next;
+
+static void remember(uintptr_t base)
+{
+	recent[recent_next++ % RECENT] = base;
+}
+
+static struct watched *entry_of(uintptr_t base)
+{
+	return &table[(base * UINT64_C(0x9e3779b97f4a7c15) >> 44) % WATCHED];
+}
+
+static int self_tid(void)
+{
+	struct thread *t = thread_self();
+
+	return t ? t->tid : 0;
+}
+
+static void put(struct watched *w, const void *buf, size_t n, size_t written, int fd,
+		struct site *site, enum verdict why)
+{
+	w->base = 0;
+	w->length = n;
+	w->written = written;
+	w->site = site;
+	w->fd = fd;
+	w->reader = self_tid();
+	w->why = (uint8_t)why;
+	w->looked = false;
+	w->base = (uintptr_t)buf;
+	remember((uintptr_t)buf);
+}
+
+void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why)
+{
+	struct watched *w = entry_of((uintptr_t)buf);
+
+	/* a loop that reads and does not write is not ours; a small read between says nothing */
+	if (w->base && w->written == 0 && w->site == site && why != VERDICT_TOO_SMALL)
+		site_strayed(site);
+	put(w, buf, n, 0, fd, site, why);
+}
+
+void watch_filled(const void *buf, size_t n, size_t written, int fd, struct site *site,
+		  enum verdict why, bool looked)
+{
+	struct watched *w = entry_of((uintptr_t)buf);
+
+	put(w, buf, n, written, fd, site, why);
+	w->looked = looked;
+}
+
+bool watch_knows(const void *buf, size_t n)
+{
+	if (entry_of((uintptr_t)buf)->base == (uintptr_t)buf)
+		return true;
+	for (int i = 0; i < RECENT; i++)
+		if (recent[i] - (uintptr_t)buf < n)
+			return true;
+	return false;
+}
+
+static void account(struct watched *w, size_t n, bool first, int fd, struct fd_entry *sink,
+		    struct site *write_site, enum verdict why)
+{
+	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = w->site,
+				.write_site = write_site, .source_fd = w->fd, .sink_fd = fd };
+	struct stats_route *route;
+
+	site_name(write_site);
+	route = pair_route(&c, sink);
+	stats_add(&route->bytes, n);
+	if (w->looked && atomic_exchange(&w->looked, false))
+		stats_add(&route->looks, 1);
+	/* only mode:observe brings chunks here that nothing speaks against: then this is what would be */
+	if (why == VERDICT_REWRITTEN)
+		stats_add(&route->bytes_rewritten, n);
+	if (!first)
+		return;
+	stats_add(&route->chunks, 1);
+	stats_add(&route->verdict[why], 1);
+	if (why == VERDICT_REWRITTEN)
+		stats_add(&route->chunks_rewritten, 1);
+}
+
+/* What of W the write of [lo, hi) covers; in order and without a gap it counts as passed on. */
+static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct fd_entry *sink,
+		  struct site *write_site, enum verdict why)
+{
+	size_t length = w->length, written = w->written;
+	uintptr_t base = w->base, end = base + length;
+	struct site *site = w->site;
+
+	if (!base || !site || lo >= end || hi <= base)
+		return;
+	if (lo < base)
+		lo = base;
+	if (hi > end)
+		hi = end;
+	if (why == VERDICT_REWRITTEN)
+		why = w->why;
+	account(w, hi - lo, lo == base, fd, sink, write_site, why);
+	if (lo > base + written || hi <= base + written)
+		return;
+	w->written = hi - base;
+	if (w->reader != self_tid())
+		site->crosses = true;
+	if (w->written == length && w->why != VERDICT_TOO_SMALL)
+		site_passed(site);
+}
+
+void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
+		   struct site *write_site, enum verdict why)
+{
+	uintptr_t lo = (uintptr_t)buf, hi = lo + n;
+	struct watched *w = entry_of(lo);
+
+	if (w->base == lo) {
+		cover(w, lo, hi, fd, sink, write_site, why);
+		if (w->written < w->length)
+			remember(lo); /* the rest begins further on, perhaps in a thread that did not read */
+		return;
+	}
+	for (int i = 0; i < RECENT; i++) {
+		w = entry_of(recent[i]);
+		if (recent[i] && w->base == recent[i])
+			cover(w, lo, hi, fd, sink, write_site, why);
+	}
+}

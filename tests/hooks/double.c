@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* double.c - see double.h. */
+#include <stdarg.h>
+
+#include "double.h"
+#include "maps.h"
+#include "prim.h"
+#include "source.h"
+
+#define HOOK(ret, name, params, args, class) ret(*real_##name) params;
+#define HOOK_OPEN(ret, name, params, args, open) ret(*real_##name) params;
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+
+struct asked asked;
+bool double_resolving;
+size_t shunt_page = 4096;
+_Atomic unsigned char shunt_state = SHUNT_LIVE;
+_Atomic int landing_armed;
+__thread unsigned char thread_vforked;
+__thread unsigned long prim_calls;
+
+static uintptr_t armed_lo, armed_hi;
+
+void hook_resolve(void)
+{
+	if (double_resolving)
+		return;
+#define HOOK(ret, name, params, args, class) real_##name = dlsym(RTLD_NEXT, #name);
+#define HOOK_OPEN(ret, name, params, args, open) real_##name = dlsym(RTLD_NEXT, #name);
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+}
+
+__attribute__((constructor(101))) static void resolve_first(void)
+{
+	hook_resolve();
+}
+
+void double_arm(void *lo, size_t n)
+{
+	armed_lo = (uintptr_t)lo;
+	armed_hi = armed_lo + n;
+	asked = (struct asked){ 0 };
+	prim_mprotect(lo, n, PROT_NONE);
+	landing_armed = 1;
+}
+
+void double_disarm(void)
+{
+	if (armed_lo != armed_hi)
+		prim_mprotect((void *)armed_lo, armed_hi - armed_lo, PROT_READ | PROT_WRITE);
+	armed_lo = armed_hi = 0;
+	landing_armed = 0;
+}
+
+bool landing_touches(const void *p, size_t n)
+{
+	return n > 0 && (uintptr_t)p < armed_hi && (uintptr_t)p + n > armed_lo;
+}
+
+static void note(const void *p, size_t n)
+{
+	asked.lo = (uintptr_t)p;
+	asked.hi = asked.lo + n;
+}
+
+void landing_open_slow(const void *p, size_t n)
+{
+	note(p, n);
+	asked.opened = true;
+	double_disarm();
+	landing_armed = 1; /* there may be others */
+}
+
+void landing_void(const void *p, size_t n)
+{
+	landing_open_slow(p, n);
+	asked.opened = false;
+	asked.voided = true;
+}
+
+void landing_open_string(const char *s)
+{
+	while (!landing_touches(s, 1) && *s)
+		s++;
+	landing_open(s, 1);
+}
+
+void landing_open_all(void)
+{
+	asked.all = true;
+	double_disarm();
+}
+
+void maps_taint(const void *p, size_t n)
+{
+	note(p, n);
+	asked.tainted = true;
+}
+
+void maps_before_chroot(void)
+{
+	asked.chroot = true;
+}
+
+void source_written(int fd)
+{
+	asked.written = fd;
+}
+
+static int passed, failed;
+
+void check(bool ok, const char *what, ...)
+{
+	va_list ap;
+
+	ok ? passed++ : failed++;
+	if (ok)
+		return;
+	va_start(ap, what);
+	printf("FAILED: ");
+	vprintf(what, ap);
+	printf("\n");
+	va_end(ap);
+}
+
+int check_summary(void)
+{
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed != 0 || passed == 0;
+}

@@ -1,0 +1,44 @@
+# The tests. Each suite is a program that ends with a line "N passed, N failed", or a cmocka
+# program; status 77: skipped, and the last line says what was missing. `make check` runs them,
+# tests/total adds the lines up.
+AM_TESTS_ENVIRONMENT = \
+	LIBSHUNT='$(abs_top_builddir)/src/.libs/libshunt.so'; export LIBSHUNT; \
+	SHUNT='$(abs_top_builddir)/tools/shunt'; export SHUNT; \
+	builddir='$(abs_top_builddir)'; export builddir; \
+	srcdir='$(abs_top_srcdir)'; export srcdir; \
+	unset LD_PRELOAD SHUNT_CONF SHUNT_LIB; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
+
+# Suites that are scripts, in the order in which they run.
+test_scripts =
+dist_check_SCRIPTS = tests/total
+EXTRA_DIST += tests/place.py
+
+include tests/unit/local.mk
+include tests/apps/local.mk
+include tests/hooks/local.mk
+
+# ---- tests/trace: the system calls of a loop, seen by strace ----
+check_PROGRAMS += tests/trace/loop
+tests_trace_loop_SOURCES = tests/trace/loop.c
+tests_trace_loop_LDADD = -lpthread
+test_scripts += tests/trace/run
+
+# ---- tests/real: servers of the distribution ----
+check_PROGRAMS += tests/real/connections
+tests_real_connections_SOURCES = tests/real/connections.c
+tests_real_connections_LDADD = -lpthread
+EXTRA_DIST += tests/real/servers.py tests/real/Serve.java tests/real/serve.pl
+test_scripts += tests/real/run
+
+dist_check_SCRIPTS += $(test_scripts)
+TESTS += $(test_scripts)
+
+# ---- tests/bench: `make bench`; no part of check ----
+EXTRA_PROGRAMS = tests/bench/loop
+tests_bench_loop_SOURCES = tests/bench/loop.c
+CLEANFILES += $(EXTRA_PROGRAMS)
+
+bench: tests/bench/loop$(EXEEXT) src/libshunt.la
+	tests/bench/loop -l $(abs_top_builddir)/src/.libs/libshunt.so $(BENCHFLAGS)
+.PHONY: bench

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+/* same_file.c - offsets, ends of files, and descriptors that come and go. */
+#include "same.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* The descriptor's offset is said after each step. */
+static void where(struct same_rig *r)
+{
+	same_say("offset", lseek(r->source, 0, SEEK_CUR));
+}
+
+static void until_the_end(struct same_rig *r)
+{
+	same_say("lseek", lseek(r->source, -200000, SEEK_END));
+	for (int i = 0; i < 6; i++) {
+		same_read(r);
+		where(r);
+		same_write(r);
+	}
+	same_say_buffer(r);
+}
+
+static void exact_end(struct same_rig *r)
+{
+	same_say("lseek", lseek(r->source, -2 * SAME_CHUNK, SEEK_END));
+	for (int i = 0; i < 4; i++) {
+		same_read(r);
+		same_write(r);
+	}
+	same_say("lseek", lseek(r->source, 1000000, SEEK_END));
+	same_read(r);
+	where(r);
+	same_say_buffer(r);
+}
+
+static void seeks(struct same_rig *r)
+{
+	static const off_t to[] = { 0, 1, 4095, 4096, 65536, 100000, 3000001, 17 };
+
+	same_write(r);
+	for (size_t i = 0; i < sizeof(to) / sizeof(*to); i++) {
+		same_say("lseek", lseek(r->source, to[i], SEEK_SET));
+		same_read(r);
+		where(r);
+		same_say("back", lseek(r->source, -1000, SEEK_CUR));
+		same_write(r);
+	}
+}
+
+static void seek_between(struct same_rig *r)
+{
+	for (int i = 0; i < 8; i++) {
+		same_say("lseek", lseek(r->source, 12345 * i, SEEK_SET));
+		same_write(r);
+		same_read(r);
+	}
+	same_say_buffer(r);
+}
+
+static void shared_by_dup(struct same_rig *r)
+{
+	int other = dup(r->source);
+
+	same_write(r);
+	for (int i = 0; i < 8; i++) {
+		same_read(r);
+		same_say("through the other", lseek(other, 0, SEEK_CUR));
+		same_write(r);
+		r->got = (size_t)same_say("read", read(other, r->buf, r->size));
+		where(r);
+		same_write(r);
+	}
+}
+
+static void shared_by_fork(struct same_rig *r)
+{
+	pid_t child;
+
+	same_write(r);
+	for (int i = 0; i < 4; i++) {
+		child = fork();
+		if (child == 0) {
+			same_read(r);
+			same_write(r);
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+		where(r);
+		same_read(r);
+		same_write(r);
+	}
+}
+
+static void positioned(struct same_rig *r)
+{
+	same_write(r);
+	for (int i = 0; i < 8; i++) {
+		r->got = (size_t)same_say("pread", pread(r->source, r->buf, r->size, i * 99999));
+		where(r);
+		same_write(r);
+	}
+	same_say("pread at -1", pread(r->source, r->buf, r->size, -1));
+	same_say("pread past the end", pread(r->source, r->buf, r->size, 1 << 30));
+	same_say_buffer(r);
+}
+
+static void close_before_write(struct same_rig *r)
+{
+	same_say("close", close(r->source));
+	r->source = -1;
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void other_at_its_number(struct same_rig *r)
+{
+	int number = r->source, fd;
+
+	same_say("close", close(r->source));
+	fd = open("../other", O_RDONLY);
+	same_say("same number", fd == number);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void many_files(struct same_rig *r)
+{
+	same_write(r);
+	for (int i = 0; i < 30; i++) {
+		close(r->source);
+		r->source = open(i % 2 ? "../other" : "../data", O_RDONLY);
+		same_read(r);
+		if (i % 3 == 0)
+			same_read(r);
+		same_write(r);
+	}
+}
+
+static void over_the_source(struct same_rig *r)
+{
+	int other = open("../other", O_RDONLY);
+
+	same_say("dup2", dup2(other, r->source) == r->source);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+}
+
+static void over_the_sink(struct same_rig *r)
+{
+	int out = open("out", O_WRONLY | O_CREAT, 0644), kept = dup(r->sink);
+
+	same_say("dup2", dup2(out, r->sink) == r->sink);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+	same_say_file("out");
+	same_say("dup2", dup2(kept, r->sink) == r->sink);
+	same_read(r);
+	same_write(r);
+	close(kept);
+}
+
+static void sink_by_dup(struct same_rig *r)
+{
+	int other = dup(r->sink);
+
+	for (int i = 0; i < 4; i++) {
+		same_say("write", write(other, r->buf, r->got));
+		same_read(r);
+		same_write(r);
+		same_read(r);
+	}
+	close(other);
+}
+
+/* What a daemon does at its start; here in the middle, with a landed buffer. */
+static void close_all_but(int a, int b, int mine)
+{
+	int failed = 0;
+
+	for (int fd = 3; fd < 1024; fd++)
+		if (fd != a && fd != b && fd != mine && close(fd) != 0)
+			failed++;
+	same_say("numbers that were not open", failed);
+}
+
+static void close_loop(struct same_rig *r)
+{
+	close_all_but(r->sink, r->source, r->control);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void close_loop_and_source(struct same_rig *r)
+{
+	close_all_but(r->sink, r->control, r->control);
+	r->source = -1;
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void close_ranges(struct same_rig *r)
+{
+	int most = r->sink > r->control ? r->sink : r->control;
+
+	most = most > r->source ? most : r->source;
+	same_say("close_range", close_range((unsigned)most + 1, ~0u, 0));
+	same_write(r);
+	same_read(r);
+	same_write(r);
+	same_say("close_range", close_range((unsigned)most + 1, ~0u, CLOSE_RANGE_CLOEXEC));
+	closefrom(most + 1);
+	same_read(r);
+	same_write(r);
+	same_say("new descriptor", open("../other", O_RDONLY) <= most + 1);
+}
+
+static void lowest_numbers(struct same_rig *r)
+{
+	int fd = dup(0), other = open("../other", O_RDONLY);
+
+	same_say("dup", fd);
+	same_say("open", other);
+	same_say("above 100", fcntl(0, F_DUPFD, 100));
+	same_write(r);
+}
+
+static void high_numbers(struct same_rig *r)
+{
+	int open_ones = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		open_ones += fcntl(fd, F_GETFD) >= 0;
+	same_say("open below 1024", open_ones);
+	same_say("close 1023", close(1023));
+	same_write(r);
+}
+
+static void few_descriptors(struct same_rig *r)
+{
+	struct rlimit limit = { 16, 16 };
+	int n = 0;
+
+	same_say("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
+	same_write(r);
+	for (int i = 0; i < 8; i++) {
+		same_read(r);
+		same_write(r);
+	}
+	while (dup(0) >= 0)
+		n++;
+	same_say("dups until the limit", n);
+	same_say("one more", dup(0));
+	same_read(r);
+	same_write(r);
+}
+
+static void unlinked(struct same_rig *r)
+{
+	same_say("unlink", unlink("mine"));
+	same_write(r);
+	same_read(r);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void replaced(struct same_rig *r)
+{
+	same_copy_file("../other", "new");
+	same_say("rename", rename("new", "mine"));
+	same_write(r);
+	same_read(r);
+	same_write(r);
+}
+
+/* ---- files that are not candidates ---- */
+
+static void loop_from(struct same_rig *r, const char *path, int flags)
+{
+	close(r->source);
+	r->source = open(path, flags);
+	same_say("open", r->source < 0 ? -1 : 0);
+	same_loop(r, 12);
+	same_read(r);
+	same_write(r);
+}
+
+static void direct_io(struct same_rig *r)
+{
+	loop_from(r, "../data", O_RDONLY | O_DIRECT);
+}
+
+static void direct_io_later(struct same_rig *r)
+{
+	same_say("fcntl", fcntl(r->source, F_SETFL, O_DIRECT));
+	same_write(r);
+	same_read(r);
+	same_write(r);
+}
+
+static void proc_file(struct same_rig *r)
+{
+	loop_from(r, "/proc/sys/kernel/ostype", O_RDONLY);
+	loop_from(r, "/proc/filesystems", O_RDONLY);
+}
+
+static void devices(struct same_rig *r)
+{
+	loop_from(r, "/dev/zero", O_RDONLY);
+	loop_from(r, "/dev/null", O_RDONLY);
+}
+
+static void write_only(struct same_rig *r)
+{
+	int fd = open("out", O_WRONLY | O_CREAT, 0644);
+
+	same_say("read", read(fd, r->buf, r->size));
+	same_say("pread", pread(fd, r->buf, r->size, 0));
+	same_write(r);
+}
+
+static void directory(struct same_rig *r)
+{
+	int fd = open(".", O_RDONLY);
+
+	same_say("read", read(fd, r->buf, r->size));
+	fd = open("../data", O_PATH);
+	same_say("read of a path", read(fd, r->buf, r->size));
+	same_write(r);
+}
+
+static void memory_file(struct same_rig *r)
+{
+	int fd = memfd_create("x", MFD_CLOEXEC);
+
+	for (int i = 0; i < 12; i++)
+		same_say("write", write(fd, r->buf, r->got));
+	same_write(r);
+	close(r->source);
+	r->source = fd;
+	lseek(fd, 0, SEEK_SET);
+	same_loop(r, 8);
+	same_read(r);
+	same_say("pwrite", pwrite(fd, "changed", 7, 9 * SAME_CHUNK + 30000));
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void bad_reads(struct same_rig *r)
+{
+	same_say("read of -1", read(-1, r->buf, r->size));
+	same_say("read of 999", read(999, r->buf, r->size));
+	same_say("read to nowhere", read(r->source, same_bad, r->size));
+	where(r);
+	same_say("read of 0", read(r->source, r->buf, 0));
+	same_say("read of 0 to nowhere", read(r->source, same_bad, 0));
+	where(r);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+/* More is asked for than there is of the buffer; the end of the file saves it. */
+static void huge_count(struct same_rig *r)
+{
+	static volatile size_t huge = (size_t)-1;
+
+	same_write(r);
+	lseek(r->source, -50000, SEEK_END);
+	r->got = (size_t)same_say("read", read(r->source, r->buf, (size_t)1 << 40));
+	where(r);
+	same_write(r);
+	same_say("read of -1 bytes", read(r->source, r->buf, huge));
+	lseek(r->source, 0, SEEK_SET);
+	same_say("write of -1 bytes", write(r->sink, r->buf, huge) < 0 ? -1 : 0);
+	same_say_buffer(r);
+}
+
+/* ---- files that change ---- */
+
+static void truncated_by_self(struct same_rig *r)
+{
+	same_say("truncate", truncate("mine", 1000));
+	same_write(r);
+	same_say_buffer(r);
+	same_read(r);
+}
+
+static void truncated_by_descriptor(struct same_rig *r)
+{
+	int fd = open("mine", O_RDWR);
+
+	same_say("ftruncate", ftruncate(fd, 1000));
+	same_write(r);
+	same_say_buffer(r);
+	same_read(r);
+}
+
+static void overwritten_by_self(struct same_rig *r)
+{
+	int fd = open("mine", O_RDWR);
+
+	for (int i = 0; i < 6; i++) {
+		same_say("pwrite", pwrite(fd, "overwritten", 11, lseek(r->source, 0, SEEK_CUR) - 30000));
+		same_write(r);
+		same_read(r);
+	}
+	same_say_buffer(r);
+}
+
+static void overwritten_by_mapping(struct same_rig *r)
+{
+	int fd = open("mine", O_RDWR);
+	char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return;
+	memset(p, 'm', 1 << 20);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void opened_with_trunc(struct same_rig *r)
+{
+	same_say("open", open("mine", O_WRONLY | O_TRUNC) < 0 ? -1 : 0);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void overwritten_by_other(struct same_rig *r)
+{
+	same_drain(r, 'o');
+	same_write(r);
+	same_say_buffer(r);
+}
+
+/*
+ * Another process cuts the file between read and write. The write may fail or
+ * be short; but what the peer has got are bytes of the file, and no call hangs.
+ */
+static void truncated_by_other(struct same_rig *r)
+{
+	static char was[SAME_CHUNK], is[SAME_CHUNK];
+	int data = open("../data", O_RDONLY), received;
+	off_t at = lseek(r->source, 0, SEEK_CUR) - (off_t)r->got;
+	ssize_t sent, n;
+
+	same_drain(r, 't');
+	sent = write(r->sink, r->buf, r->got);
+	same_say("outcome: a result", sent <= (ssize_t)r->got);
+	same_finish(r);
+	received = open("received", O_RDONLY);
+	n = pread(received, is, sizeof(is), at);
+	same_say("outcome: no more than was written", n <= (sent > 0 ? sent : 0));
+	same_say("outcome: all of the data", pread(data, was, sizeof(was), at) == SAME_CHUNK);
+	same_say("outcome: foreign bytes", n > 0 ? memcmp(was, is, (size_t)n) : 0);
+}
+
+/* ---- locks ---- */
+
+static void locks(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int other;
+	pid_t child;
+
+	same_say("flock", flock(r->source, LOCK_EX));
+	same_write(r);
+	same_read(r);
+	same_say("fcntl", fcntl(r->source, F_SETLK, &l));
+	same_write(r);
+	same_read(r);
+	child = fork();
+	if (child == 0) {
+		other = open("mine", O_RDWR);
+		l.l_type = F_WRLCK;
+		same_say("flock of the child", flock(other, LOCK_EX | LOCK_NB));
+		same_say("fcntl of the child", fcntl(other, F_SETLK, &l));
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	same_write(r);
+}
+
+/* When the program closes its last descriptor, its locks are gone. */
+static void locks_end(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	pid_t child;
+	int other;
+
+	same_say("flock", flock(r->source, LOCK_EX));
+	same_say("close", close(r->source));
+	r->source = -1;
+	other = open("mine", O_RDWR);
+	same_say("flock again", flock(other, LOCK_EX | LOCK_NB));
+	same_say("fcntl", fcntl(other, F_SETLK, &l));
+	child = fork();
+	if (child == 0) {
+		same_say("fcntl of the child", fcntl(open("mine", O_RDWR), F_SETLK, &l));
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	same_write(r);
+}
+
+static void leases(struct same_rig *r)
+{
+	same_say("F_GETLEASE", fcntl(r->source, F_GETLEASE));
+	same_say("F_GETOWN", fcntl(r->source, F_GETOWN));
+	same_say("F_GETSIG", fcntl(r->source, F_GETSIG));
+	same_say("F_GETFL", fcntl(r->source, F_GETFL));
+	same_say("F_GETFD", fcntl(r->source, F_GETFD));
+	same_say("F_SETLEASE", fcntl(r->source, F_SETLEASE, F_RDLCK));
+	same_say("F_GETLEASE", fcntl(r->source, F_GETLEASE));
+	same_write(r);
+	same_say("F_SETLEASE", fcntl(r->source, F_SETLEASE, F_UNLCK));
+}
+
+static const struct same_case cases[] = {
+	{ "until_the_end", until_the_end, 0, 0 },
+	{ "exact_end", exact_end, 0, 0 },
+	{ "seeks", seeks, 0, 0 },
+	{ "seek_between", seek_between, 0, 0 },
+	{ "shared_by_dup", shared_by_dup, 0, 0 },
+	{ "shared_by_fork", shared_by_fork, 0, 0 },
+	{ "positioned", positioned, 0, 0 },
+	{ "close_before_write", close_before_write, 0, 0 },
+	{ "other_at_its_number", other_at_its_number, 0, 0 },
+	{ "many_files", many_files, 0, 0 },
+	{ "over_the_source", over_the_source, 0, 0 },
+	{ "over_the_sink", over_the_sink, 0, 0 },
+	{ "sink_by_dup", sink_by_dup, 0, 0 },
+	{ "close_loop", close_loop, 0, 0 },
+	{ "close_loop_and_source", close_loop_and_source, 0, 0 },
+	{ "close_ranges", close_ranges, 0, 0 },
+	{ "lowest_numbers", lowest_numbers, 0, 0 },
+	{ "high_numbers", high_numbers, 0, 0 },
+	{ "few_descriptors", few_descriptors, 0, 0 },
+	{ "unlinked", unlinked, SAME_OWN, 0 },
+	{ "replaced", replaced, SAME_OWN, 0 },
+	{ "direct_io", direct_io, SAME_PAGE, 0 },
+	{ "direct_io_later", direct_io_later, SAME_PAGE, 0 },
+	{ "proc_file", proc_file, 0, 0 },
+	{ "devices", devices, 0, 0 },
+	{ "write_only", write_only, 0, 0 },
+	{ "directory", directory, 0, 0 },
+	{ "memory_file", memory_file, 0, 0 },
+	{ "bad_reads", bad_reads, 0, 0 },
+	{ "huge_count", huge_count, 0, 0 },
+	{ "truncated_by_self", truncated_by_self, SAME_OWN, 0 },
+	{ "truncated_by_descriptor", truncated_by_descriptor, SAME_OWN, 0 },
+	{ "overwritten_by_self", overwritten_by_self, SAME_OWN, 0 },
+	{ "overwritten_by_mapping", overwritten_by_mapping, SAME_OWN | SAME_SETTLED, 0 },
+	{ "opened_with_trunc", opened_with_trunc, SAME_OWN, 0 },
+	{ "overwritten_by_other", overwritten_by_other, SAME_OWN | SAME_SETTLED, 0 },
+	{ "truncated_by_other", truncated_by_other, SAME_OWN | SAME_OUTCOME, 0 },
+	{ "locks", locks, SAME_OWN, 0 },
+	{ "locks_end", locks_end, SAME_OWN, 0 },
+	{ "leases", leases, SAME_OWN, 0 },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}

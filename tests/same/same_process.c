@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* same_process.c - fork, vfork, spawn and exec while a buffer is lazy. */
+#include "same.h"
+
+#include <spawn.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+/* A text in the file, in the third whole block of what the buffer holds. */
+static char *text(struct same_rig *r, int which)
+{
+	off_t start = lseek(r->source, 0, SEEK_CUR) - (off_t)r->got;
+
+	return r->buf + (size_t)(-start & (SAME_BLOCK - 1)) + 3 * SAME_BLOCK + which;
+}
+
+static void reap(pid_t child)
+{
+	int status = -1;
+
+	if (waitpid(child, &status, 0) != child)
+		same_say("waitpid", -1);
+	same_say("status", status);
+}
+
+static void child_looks(struct same_rig *r)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		same_say_buffer(r);
+		_exit(3);
+	}
+	reap(child);
+	same_write(r);
+}
+
+static void parent_looks(struct same_rig *r)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(3);
+	same_say_buffer(r);
+	reap(child);
+	same_write(r);
+}
+
+static void child_writes(struct same_rig *r)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		same_write(r);
+		same_read(r);
+		same_write(r);
+		same_say_buffer(r);
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+}
+
+/* The child changes its memory; the parent's stays. */
+static void child_changes(struct same_rig *r)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		memset(r->buf, 'c', r->size);
+		same_say_buffer(r);
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void grandchild(struct same_rig *r)
+{
+	pid_t child = fork(), second;
+
+	if (child == 0) {
+		same_write(r);
+		same_loop(r, 4);
+		same_read(r);
+		second = fork();
+		if (second == 0) {
+			same_say_buffer(r);
+			same_write(r);
+			_exit(4);
+		}
+		reap(second);
+		same_say_buffer(r);
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
+}
+
+/* As accept-and-fork servers do it: the child goes on with a loop that was learned here. */
+static void children_serve(struct same_rig *r)
+{
+	pid_t child;
+
+	for (int i = 0; i < 5; i++) {
+		child = fork();
+		if (child == 0) {
+			close(r->source);
+			r->source = open("../data", O_RDONLY);
+			same_loop(r, 20);
+			exit(i);
+		}
+		reap(child);
+	}
+	same_write(r);
+}
+
+static void raw_fork(struct same_rig *r)
+{
+	pid_t child = _Fork();
+
+	if (child == 0) {
+		same_say_buffer(r);
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void syscall_fork(struct same_rig *r)
+{
+	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (child == 0) {
+		same_say_buffer(r);
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static int cloned(void *arg)
+{
+	same_say_buffer(arg);
+	return 3;
+}
+
+static void by_clone(struct same_rig *r)
+{
+	char *stack = malloc(65536);
+
+	reap(clone(cloned, stack + 65536, SIGCHLD, r));
+	same_say_buffer(r);
+	same_write(r);
+	free(stack);
+}
+
+static volatile int vfork_errno;
+
+static void by_vfork(struct same_rig *r)
+{
+	char *const argv[] = { (char *)"echo", (char *)"vforked", NULL };
+	pid_t child = vfork();
+
+	if (child == 0) {
+		execv("/bin/echo", argv);
+		_exit(127);
+	}
+	reap(child);
+	child = vfork();
+	if (child == 0) {
+		execv("/no/such/program", argv);
+		vfork_errno = errno;
+		_exit(127);
+	}
+	reap(child);
+	same_say("the child shared our memory", vfork_errno);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+}
+
+static void vfork_argument(struct same_rig *r)
+{
+	char *const argv[] = { (char *)"echo", text(r, SAME_TEXT_HELLO), NULL };
+	pid_t child = vfork();
+
+	if (child == 0) {
+		dup2(1, 5);
+		close(r->sink + 100);
+		execv("/bin/echo", argv);
+		_exit(127);
+	}
+	reap(child);
+	same_write(r);
+	same_say_buffer(r);
+}
+
+static void by_spawn(struct same_rig *r)
+{
+	char *const argv[] = { (char *)"echo", text(r, SAME_TEXT_HELLO), NULL };
+	pid_t child;
+	int error = posix_spawn(&child, "/bin/echo", NULL, NULL, argv, environ);
+
+	if (error == 0)
+		reap(child);
+	same_say("posix_spawn", error);
+	same_write(r);
+	same_read(r);
+	same_say("posix_spawn", posix_spawn(&child, "/no/such", NULL, NULL, argv, environ));
+	same_write(r);
+}
+
+static void by_system(struct same_rig *r)
+{
+	same_say("system", system(text(r, SAME_TEXT_COMMAND)));
+	same_write(r);
+	same_read(r);
+	same_say("system", system("exit 5"));
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void by_popen(struct same_rig *r)
+{
+	char line[100];
+	FILE *f = popen(text(r, SAME_TEXT_COMMAND), "r");
+
+	same_say("fgets", fgets(line, sizeof(line), f) == NULL ? -1 : (ssize_t)strlen(line));
+	same_say("pclose", pclose(f));
+	same_write(r);
+	same_read(r);
+	f = popen("wc -c", "w");
+	same_say("fwrite", (ssize_t)fwrite(r->buf, 1, r->got, f));
+	same_say("pclose", pclose(f));
+	same_write(r);
+}
+
+static void becomes_daemon(struct same_rig *r)
+{
+	int keep = dup(1);
+
+	same_say("daemon", daemon(1, 1));
+	dup2(keep, 1);
+	same_say_buffer(r);
+	same_write(r);
+	same_read(r);
+	same_write(r);
+}
+
+static void by_exec(struct same_rig *r)
+{
+	char *const argv[] = { (char *)"echo", text(r, SAME_TEXT_HELLO), NULL };
+
+	same_say("exec", execv("/no/such", argv));
+	same_write(r);
+	same_read(r);
+	execv("/bin/echo", (char *const[]){ (char *)"echo", text(r, SAME_TEXT_HELLO), NULL });
+	same_say("exec", -1);
+}
+
+/* The new program gets the file at its offset, and the socket. */
+static void exec_goes_on(struct same_rig *r)
+{
+	char command[100];
+
+	same_write(r);
+	same_read(r);
+	same_write(r);
+	snprintf(command, sizeof(command), "head -c 100000 <&%d >&%d", r->source, r->sink);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+}
+
+static void by_exit(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	exit(9);
+}
+
+static void by_quick_exit(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	_exit(10);
+}
+
+static void by_abort(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	abort();
+}
+
+static void by_sigterm(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	kill(getpid(), SIGTERM);
+	same_say("still there", 0);
+}
+
+static void by_sigkill(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	kill(getpid(), SIGKILL);
+}
+
+static const struct same_case cases[] = {
+	{ "child_looks", child_looks, 0, 0 },
+	{ "parent_looks", parent_looks, 0, 0 },
+	{ "child_writes", child_writes, 0, 0 },
+	{ "child_changes", child_changes, 0, 0 },
+	{ "grandchild", grandchild, 0, 0 },
+	{ "children_serve", children_serve, 0, 0 },
+	{ "raw_fork", raw_fork, 0, 0 },
+	{ "syscall_fork", syscall_fork, 0, 0 },
+	{ "by_clone", by_clone, 0, 0 },
+	{ "by_vfork", by_vfork, 0, 0 },
+	{ "vfork_argument", vfork_argument, 0, 0 },
+	{ "by_spawn", by_spawn, 0, 0 },
+	{ "by_system", by_system, 0, 0 },
+	{ "by_popen", by_popen, 0, 0 },
+	{ "becomes_daemon", becomes_daemon, 0, 0 },
+	{ "by_exec", by_exec, SAME_DIES, 0 },
+	{ "exec_goes_on", exec_goes_on, SAME_DIES, 0 },
+	{ "by_exit", by_exit, 0, 0 },
+	{ "by_quick_exit", by_quick_exit, 0, 0 },
+	{ "by_abort", by_abort, SAME_DIES, 0 },
+	{ "by_sigterm", by_sigterm, 0, 0 },
+	{ "by_sigkill", by_sigkill, SAME_DIES, 0 },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}

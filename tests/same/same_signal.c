@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+/* same_signal.c - the program's own handlers, masks and deaths, while a buffer is lazy. */
+#include "same.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+static struct same_rig *rig;
+static sigjmp_buf back;
+static volatile sig_atomic_t seen, code;
+static char *volatile forbidden;
+
+static void note(int signal)
+{
+	seen = signal;
+}
+
+static void note_info(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	seen = signal;
+	code = info->si_code;
+	if (info->si_addr == forbidden)
+		siglongjmp(back, 1);
+}
+
+/* Opens the page, as a collector or an interpreter does, and lets the access go on. */
+static void allow(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	seen = signal;
+	if (info->si_addr == forbidden)
+		mprotect(forbidden, 4096, PROT_READ | PROT_WRITE);
+	else
+		_exit(77);
+}
+
+static void jump(int signal)
+{
+	seen = signal;
+	siglongjmp(back, 1);
+}
+
+static void look(int signal)
+{
+	seen = signal;
+	same_say_buffer(rig);
+}
+
+static void handle(int signal, void (*handler)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags };
+
+	if (flags & SA_NODEFER)
+		sigfillset(&sa.sa_mask);
+	same_say("sigaction", sigaction(signal, &sa, NULL));
+}
+
+static void handle_info(int signal, void (*handler)(int, siginfo_t *, void *), int flags)
+{
+	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = flags | SA_SIGINFO };
+
+	same_say("sigaction", sigaction(signal, &sa, NULL));
+}
+
+static void more(struct same_rig *r)
+{
+	same_write(r);
+	same_loop(r, 4);
+	same_read(r);
+	same_say_buffer(r);
+	same_write(r);
+	same_read(r);
+}
+
+static char *guard_page(void)
+{
+	return mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* ---- SIGSEGV and SIGBUS that are the program's ---- */
+
+static void own_segv(struct same_rig *r)
+{
+	forbidden = guard_page();
+	handle_info(SIGSEGV, allow, 0);
+	for (int i = 0; i < 4; i++) {
+		mprotect(forbidden, 4096, PROT_NONE);
+		*forbidden = 'x';
+		same_say("seen", seen);
+		more(r);
+	}
+}
+
+static void own_segv_jump(struct same_rig *r)
+{
+	forbidden = guard_page();
+	handle_info(SIGSEGV, note_info, 0);
+	for (volatile int i = 0; i < 4; i++) {
+		if (sigsetjmp(back, 1) == 0)
+			*forbidden = 'x';
+		same_say("seen", seen);
+		same_say("code", code);
+		more(r);
+	}
+}
+
+static void own_segv_on_stack(struct same_rig *r)
+{
+	stack_t ss = { .ss_sp = malloc(65536), .ss_size = 65536 }, old;
+
+	same_say("sigaltstack", sigaltstack(&ss, NULL));
+	forbidden = guard_page();
+	handle_info(SIGSEGV, allow, SA_ONSTACK);
+	more(r);
+	*forbidden = 'x';
+	same_say("seen", seen);
+	same_say("sigaltstack", sigaltstack(NULL, &old));
+	same_say("same stack", old.ss_sp == ss.ss_sp && old.ss_size == ss.ss_size);
+	more(r);
+}
+
+static void no_stack_of_its_own(struct same_rig *r)
+{
+	stack_t old;
+
+	same_say("sigaltstack", sigaltstack(NULL, &old));
+	same_say("flags", old.ss_flags);
+	same_write(r);
+}
+
+/* What sigaction and signal say of the handler before: never one of ours. */
+static void shown_handlers(struct same_rig *r)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGSYS };
+	struct sigaction sa;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		same_say("sigaction", sigaction(signals[i], NULL, &sa));
+		same_say("default", sa.sa_handler == SIG_DFL);
+		same_say("flags", sa.sa_flags);
+		same_say("signal", signal(signals[i], note) == SIG_DFL);
+		same_say("signal", signal(signals[i], SIG_IGN) == note);
+		same_say("signal", signal(signals[i], SIG_DFL) == SIG_IGN);
+	}
+	handle_info(SIGSEGV, note_info, SA_RESTART | SA_NODEFER);
+	more(r);
+	same_say("sigaction", sigaction(SIGSEGV, NULL, &sa));
+	same_say("mine", sa.sa_sigaction == note_info);
+	same_say("flags", sa.sa_flags & ~0x04000000);
+}
+
+static void raised_segv(struct same_rig *r)
+{
+	handle(SIGSEGV, note, 0);
+	same_say("raise", raise(SIGSEGV));
+	same_say("seen", seen);
+	more(r);
+	same_say("kill", kill(getpid(), SIGBUS));
+}
+
+static void ignored_segv(struct same_rig *r)
+{
+	signal(SIGSEGV, SIG_IGN);
+	same_say("raise", raise(SIGSEGV));
+	more(r);
+}
+
+static void one_shot(struct same_rig *r)
+{
+	handle_info(SIGSEGV, note_info, (int)SA_RESETHAND);
+	forbidden = guard_page();
+	if (sigsetjmp(back, 1) == 0)
+		*forbidden = 'x';
+	same_say("seen", seen);
+	same_say("default", signal(SIGSEGV, SIG_DFL) == SIG_DFL);
+	more(r);
+}
+
+static void crash(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	*(volatile char *)same_bad = 1;
+}
+
+static void crash_by_raise(struct same_rig *r)
+{
+	same_write(r);
+	raise(SIGSEGV);
+}
+
+static void crash_beside(struct same_rig *r)
+{
+	char *p = mmap(NULL, r->size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(p + r->size, 4096, PROT_NONE);
+	r->buf = p;
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say_memory("buffer", p, r->size);
+	same_write(r);
+	same_read(r);
+	*(volatile char *)(p + r->size) = 1;
+}
+
+static void crash_ignored(struct same_rig *r)
+{
+	signal(SIGSEGV, SIG_IGN);
+	same_write(r);
+	same_read(r);
+	*(volatile char *)same_bad = 1;
+}
+
+static void bus_error(struct same_rig *r)
+{
+	int fd = open("out", O_RDWR | O_CREAT, 0644);
+
+	if (ftruncate(fd, 8192) != 0)
+		return;
+	forbidden = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (ftruncate(fd, 0) != 0)
+		return;
+	handle_info(SIGBUS, note_info, 0);
+	for (volatile int i = 0; i < 3; i++) {
+		if (sigsetjmp(back, 1) == 0)
+			*forbidden = 'x';
+		same_say("seen", seen);
+		same_say("code", code);
+		more(r);
+	}
+}
+
+static void bus_error_dies(struct same_rig *r)
+{
+	int fd = open("out", O_RDWR | O_CREAT, 0644);
+	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	same_write(r);
+	same_read(r);
+	*(volatile char *)p = 1;
+}
+
+/* ---- masks ---- */
+
+static void say_mask(void)
+{
+	sigset_t set;
+	int n = 0;
+
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	for (int i = 1; i < 32; i++)
+		n += sigismember(&set, i);
+	same_say("blocked", n);
+	same_say("SIGSEGV blocked", sigismember(&set, SIGSEGV));
+}
+
+static void all_blocked(struct same_rig *r)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	same_say("sigprocmask", sigprocmask(SIG_SETMASK, &all, &old));
+	say_mask();
+	same_say("was blocked", sigismember(&old, SIGSEGV));
+	more(r);
+	same_say("sigprocmask", sigprocmask(SIG_SETMASK, &old, NULL));
+	say_mask();
+	more(r);
+}
+
+static void segv_blocked(struct same_rig *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGSEGV);
+	sigaddset(&set, SIGBUS);
+	same_say("sigprocmask", sigprocmask(SIG_BLOCK, &set, NULL));
+	more(r);
+	same_say("sigprocmask", sigprocmask(SIG_UNBLOCK, &set, NULL));
+	say_mask();
+	same_write(r);
+}
+
+/* A SIGSEGV of kill() that is blocked stays pending, and comes when it is let in. */
+static void segv_pending(struct same_rig *r)
+{
+	sigset_t set, pending;
+
+	handle(SIGSEGV, note, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGSEGV);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	same_say("kill", kill(getpid(), SIGSEGV));
+	same_say("seen", seen);
+	sigpending(&pending);
+	same_say("pending", sigismember(&pending, SIGSEGV));
+	more(r);
+	same_say("seen", seen);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	same_say("seen", seen);
+	same_write(r);
+}
+
+/* The handler looks into the buffer with everything blocked. */
+static void looking_handler(struct same_rig *r)
+{
+	rig = r;
+	handle(SIGUSR1, look, SA_NODEFER);
+	for (int i = 0; i < 4; i++) {
+		raise(SIGUSR1);
+		same_write(r);
+		same_read(r);
+	}
+	same_write(r);
+}
+
+static void looking_under_sigsuspend(struct same_rig *r)
+{
+	sigset_t set;
+
+	rig = r;
+	handle(SIGUSR1, look, 0);
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	raise(SIGUSR1);
+	sigdelset(&set, SIGUSR1);
+	same_say("sigsuspend", sigsuspend(&set));
+	say_mask();
+	same_write(r);
+}
+
+static void looking_under_ppoll(struct same_rig *r)
+{
+	struct pollfd p = { .fd = -1 };
+	sigset_t set;
+
+	rig = r;
+	handle(SIGUSR1, look, 0);
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	raise(SIGUSR1);
+	sigdelset(&set, SIGUSR1);
+	same_say("ppoll", ppoll(&p, 1, NULL, &set));
+	same_write(r);
+	same_read(r);
+	raise(SIGUSR1);
+	same_say("pselect", pselect(0, NULL, NULL, NULL, NULL, &set));
+	same_write(r);
+}
+
+/* ---- SIGPIPE ---- */
+
+static void to_closed_peer(struct same_rig *r)
+{
+	same_drain(r, 'p');
+	same_drain(r, 'c');
+	usleep(50000);
+	/* the first is answered with a reset */
+	same_say("write", write(r->sink, r->buf, r->got));
+	usleep(50000);
+	same_read(r);
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+	same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL));
+	same_say_buffer(r);
+}
+
+static void pipe_ignored(struct same_rig *r)
+{
+	signal(SIGPIPE, SIG_IGN);
+	to_closed_peer(r);
+}
+
+static void pipe_handled(struct same_rig *r)
+{
+	signal(SIGPIPE, note);
+	to_closed_peer(r);
+}
+
+static void pipe_default(struct same_rig *r)
+{
+	to_closed_peer(r);
+}
+
+static void pipe_jump(struct same_rig *r)
+{
+	sigset_t set;
+
+	same_drain(r, 'c');
+	signal(SIGPIPE, jump);
+	for (volatile int i = 0; i < 3; i++)
+		if (sigsetjmp(back, 1) == 0)
+			same_say("write", write(r->sink, r->buf, r->got));
+		else
+			same_say("seen", seen);
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	same_say("blocked", sigismember(&set, SIGPIPE));
+}
+
+static void pipe_blocked(struct same_rig *r)
+{
+	sigset_t set, pending;
+
+	same_drain(r, 'c');
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (int i = 0; i < 2; i++) {
+		same_say("write", write(r->sink, r->buf, r->got));
+		sigpending(&pending);
+		same_say("pending", sigismember(&pending, SIGPIPE));
+	}
+	same_say("sigwait", sigwaitinfo(&set, NULL));
+	same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL));
+	sigpending(&pending);
+	same_say("pending", sigismember(&pending, SIGPIPE));
+}
+
+static void no_signal(struct same_rig *r)
+{
+	signal(SIGPIPE, note);
+	same_drain(r, 'c');
+	for (int i = 0; i < 3; i++)
+		same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL));
+	same_say("seen", seen);
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+}
+
+/* ---- other signals ---- */
+
+static void usual_words(struct same_rig *r)
+{
+	handle(SIGTERM, note, 0);
+	same_say("kill", kill(getpid(), SIGTERM));
+	same_say("seen", seen);
+	handle(SIGCHLD, note, SA_RESTART);
+	if (fork() == 0)
+		_exit(0);
+	same_say("wait", wait(NULL) > 0);
+	same_say("seen", seen);
+	more(r);
+}
+
+static const struct same_case cases[] = {
+	{ "own_segv", own_segv, 0, 0 },
+	{ "own_segv_jump", own_segv_jump, 0, 0 },
+	{ "own_segv_on_stack", own_segv_on_stack, 0, 0 },
+	{ "no_stack_of_its_own", no_stack_of_its_own, 0, 0 },
+	{ "shown_handlers", shown_handlers, 0, 0 },
+	{ "raised_segv", raised_segv, SAME_DIES, 0 },
+	{ "ignored_segv", ignored_segv, 0, 0 },
+	{ "one_shot", one_shot, 0, 0 },
+	{ "crash", crash, SAME_DIES, 0 },
+	{ "crash_by_raise", crash_by_raise, SAME_DIES, 0 },
+	{ "crash_beside", crash_beside, SAME_DIES, 0 },
+	{ "crash_ignored", crash_ignored, SAME_DIES, 0 },
+	{ "bus_error", bus_error, 0, 0 },
+	{ "bus_error_dies", bus_error_dies, SAME_DIES, 0 },
+	{ "all_blocked", all_blocked, 0, 0 },
+	{ "segv_blocked", segv_blocked, 0, 0 },
+	{ "segv_pending", segv_pending, 0, 0 },
+	{ "looking_handler", looking_handler, 0, 0 },
+	{ "looking_under_sigsuspend", looking_under_sigsuspend, 0, 0 },
+	{ "looking_under_ppoll", looking_under_ppoll, 0, 0 },
+	{ "pipe_ignored", pipe_ignored, SAME_UNIX, 0 },
+	{ "pipe_ignored_tcp", pipe_ignored, 0, 0 },
+	{ "pipe_handled", pipe_handled, SAME_UNIX, 0 },
+	{ "pipe_handled_tcp", pipe_handled, 0, 0 },
+	{ "pipe_default", pipe_default, SAME_UNIX | SAME_DIES, 0 },
+	{ "pipe_default_tcp", pipe_default, SAME_DIES, 0 },
+	{ "pipe_jump", pipe_jump, SAME_UNIX, 0 },
+	{ "pipe_blocked", pipe_blocked, SAME_UNIX, 0 },
+	{ "no_signal", no_signal, SAME_UNIX, 0 },
+	{ "usual_words", usual_words, 0, 0 },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}

@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * same_socket.c - sinks of every kind, and sinks that are full, slow, or gone.
+ *
+ * How much a full socket takes is not the same from run to run, so these cases
+ * say whether a call was whole, short or failed, and what must hold at the end.
+ */
+#include "same.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+#include <sys/uio.h>
+
+enum { BIG = 1 << 20 };
+
+static volatile sig_atomic_t seen;
+static sigjmp_buf back;
+static long long accepted; /* bytes that the calls said were taken, after the loop */
+
+static void note(int signal)
+{
+	seen = signal;
+}
+
+static void jump(int signal)
+{
+	seen = signal;
+	siglongjmp(back, 1);
+}
+
+/* Whole, short or failed, but not how short. */
+static ssize_t say_kind(const char *call, ssize_t n, size_t wanted)
+{
+	char line[80];
+	int saved = errno;
+
+	snprintf(line, sizeof(line), "%s %s", call,
+		 n < 0 ? "failed" : (size_t)n == wanted ? "whole" : n == 0 ? "nothing" : "short");
+	errno = saved;
+	same_say(line, n < 0 ? -1 : 0);
+	if (n > 0)
+		accepted += n;
+	return n;
+}
+
+/* The peer has exactly the bytes that were taken, and they are those of the file from its start. */
+static void say_agreement(struct same_rig *r, long long before)
+{
+	static char a[65536], b[65536];
+	int data = open("../data", O_RDONLY), received;
+	long long total = 0;
+	ssize_t n;
+
+	r->source = -1;
+	same_finish(r);
+	received = open("received", O_RDONLY);
+	while ((n = read(received, a, sizeof(a))) > 0) {
+		if (read(data, b, (size_t)n) != n || memcmp(a, b, (size_t)n) != 0) {
+			same_say("outcome: other bytes than the file's", total);
+			return;
+		}
+		total += n;
+	}
+	same_say("outcome: received what was taken", total == before + accepted);
+}
+
+static void nonblocking(int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static long long sent_before(struct same_rig *r)
+{
+	return lseek(r->source, 0, SEEK_CUR) - (long long)r->got;
+}
+
+/* ---- full sockets ---- */
+
+static void full_nonblocking(struct same_rig *r)
+{
+	long long before = sent_before(r);
+	size_t done = 0;
+	ssize_t n;
+
+	nonblocking(r->sink);
+	same_drain(r, 'p');
+	for (;;) {
+		n = write(r->sink, r->buf + done, r->got - done);
+		if (n < 0)
+			break;
+		accepted += n;
+		done += (size_t)n;
+		if (done == r->got) {
+			r->got = (size_t)read(r->source, r->buf, r->size);
+			done = 0;
+		}
+	}
+	same_say("outcome: full", n);
+	same_say("outcome: full again", write(r->sink, r->buf + done, r->got - done));
+	same_say("outcome: poll", poll(&(struct pollfd){ r->sink, POLLOUT, 0 }, 1, 0));
+	same_drain(r, 'g');
+	same_say("outcome: poll", poll(&(struct pollfd){ r->sink, POLLOUT, 0 }, 1, 5000));
+	say_agreement(r, before);
+}
+
+/* An edge must come after each EAGAIN, or the loop sleeps for ever. */
+static void edge_triggered(struct same_rig *r)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	int ep = epoll_create1(0), lost = 0;
+	long long before = sent_before(r);
+	size_t done = 0;
+	ssize_t n;
+
+	nonblocking(r->sink);
+	epoll_ctl(ep, EPOLL_CTL_ADD, r->sink, &ev);
+	while (r->got > 0 && lost == 0) {
+		n = write(r->sink, r->buf + done, r->got - done);
+		done += n > 0 ? (size_t)n : 0;
+		accepted += n > 0 ? n : 0;
+		if (done < r->got) { /* as nginx has it: less than all means not ready */
+			lost = epoll_wait(ep, &ev, 1, 5000) != 1;
+			continue;
+		}
+		n = read(r->source, r->buf, r->size);
+		r->got = n > 0 ? (size_t)n : 0;
+		done = 0;
+	}
+	same_say("outcome: edges lost", lost);
+	close(ep);
+	say_agreement(r, before);
+}
+
+static void dontwait_when_full(struct same_rig *r)
+{
+	long long before = sent_before(r);
+	ssize_t n;
+
+	same_drain(r, 'p');
+	do {
+		n = send(r->sink, r->buf, r->got, MSG_DONTWAIT);
+		if (n > 0)
+			accepted += n;
+		if (n == (ssize_t)r->got)
+			r->got = (size_t)read(r->source, r->buf, r->size);
+	} while (n == (ssize_t)r->size);
+	same_say("outcome: short or full", n < 0 ? -(n == -1 && errno != EAGAIN) : 0);
+	same_drain(r, 'g');
+	say_agreement(r, before);
+}
+
+static void more_to_come(struct same_rig *r)
+{
+	for (int i = 0; i < 10; i++) {
+		same_say("send", send(r->sink, r->buf, r->got, MSG_MORE));
+		same_read(r);
+	}
+	same_say("send", send(r->sink, r->buf, r->got, 0));
+}
+
+static void corked(struct same_rig *r)
+{
+	int on = 1, off = 0;
+
+	for (int i = 0; i < 6; i++) {
+		setsockopt(r->sink, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+		same_say("head", write(r->sink, "head", 4));
+		same_write(r);
+		setsockopt(r->sink, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+		same_read(r);
+	}
+}
+
+/* ---- calls that are interrupted ---- */
+
+static void start_alarm(int ms, void (*handler)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags };
+	struct itimerval t = { .it_value = { ms / 1000, (ms % 1000) * 1000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static void alarm_in_write(struct same_rig *r)
+{
+	long long before = sent_before(r);
+
+	same_drain(r, 'p');
+	start_alarm(300, note, 0);
+	if (say_kind("write", write(r->sink, r->buf, r->got), r->got) > 0) {
+		start_alarm(300, note, 0);
+		say_kind("write", write(r->sink, r->buf + accepted, r->got - (size_t)accepted),
+			 r->got);
+	}
+	same_say("seen", seen);
+	same_drain(r, 'g');
+	say_agreement(r, before);
+}
+
+static void alarm_with_restart(struct same_rig *r)
+{
+	long long before = sent_before(r);
+
+	same_drain(r, 'p');
+	start_alarm(150, note, SA_RESTART);
+	same_drain(r, 'G');
+	say_kind("write", write(r->sink, r->buf, r->got), r->got);
+	same_say("seen", seen);
+	say_agreement(r, before);
+}
+
+static void jump_out_of_write(struct same_rig *r)
+{
+	same_drain(r, 'p');
+	if (sigsetjmp(back, 1) == 0) {
+		start_alarm(300, jump, 0);
+		say_kind("write", write(r->sink, r->buf, r->got), r->got);
+	}
+	same_say("seen", seen);
+	same_say_memory("buffer", r->buf, r->size);
+	same_drain(r, 'g');
+	/* the memory and the descriptors go on as ever */
+	r->got = 0;
+	same_loop(r, 4);
+	same_read(r);
+	same_say_memory("buffer", r->buf, r->size);
+	r->got = 0;
+}
+
+static void time_out(struct same_rig *r)
+{
+	struct timeval t = { 0, 300000 };
+	long long before = sent_before(r);
+
+	setsockopt(r->sink, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+	same_drain(r, 'p');
+	if (say_kind("write", write(r->sink, r->buf, r->got), r->got) > 0)
+		say_kind("write", write(r->sink, r->buf + accepted, r->got - (size_t)accepted),
+			 r->got);
+	same_drain(r, 'g');
+	say_agreement(r, before);
+}
+
+/* The time-out is one for the whole call, however the peer trickles. */
+static void time_out_slow_peer(struct same_rig *r)
+{
+	struct timeval t = { 0, 200000 };
+	struct timespec a, b;
+	ssize_t n;
+
+	setsockopt(r->sink, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+	same_drain(r, 's');
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	n = write(r->sink, r->buf, r->got);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	say_kind("write", n, r->got);
+	same_say("took about the time-out",
+		 (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 600);
+	same_drain(r, 'g');
+}
+
+/* ---- peers that go ---- */
+
+static void errors_after(struct same_rig *r)
+{
+	char c;
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("read", read(r->sink, &c, 1));
+	same_say("SO_ERROR", getsockopt(r->sink, SOL_SOCKET, SO_ERROR, &error, &n));
+	same_say("error", error);
+	same_say_memory("buffer", r->buf, r->size);
+}
+
+static void reset_before_write(struct same_rig *r)
+{
+	signal(SIGPIPE, note);
+	same_drain(r, 'r');
+	usleep(50000);
+	errors_after(r);
+	same_say("seen", seen);
+}
+
+static void reset_seen_by_poll(struct same_rig *r)
+{
+	struct pollfd p = { r->sink, POLLIN | POLLOUT, 0 };
+
+	signal(SIGPIPE, note);
+	same_drain(r, 'r');
+	usleep(50000);
+	same_say("poll", poll(&p, 1, 0));
+	same_say("events", p.revents);
+	errors_after(r);
+	same_say("poll", poll(&p, 1, 0));
+	same_say("events", p.revents);
+}
+
+static void reset_in_write(struct same_rig *r)
+{
+	char c;
+
+	signal(SIGPIPE, note);
+	same_drain(r, 'p');
+	same_drain(r, 'R');
+	say_kind("write", write(r->sink, r->buf, r->got), r->got);
+	same_say("seen", seen);
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+	same_say("read", read(r->sink, &c, 1));
+}
+
+static void reset_in_write_then_read(struct same_rig *r)
+{
+	struct pollfd p = { r->sink, POLLIN | POLLOUT, 0 };
+	char c;
+
+	signal(SIGPIPE, SIG_IGN);
+	same_drain(r, 'p');
+	same_drain(r, 'R');
+	say_kind("write", write(r->sink, r->buf, r->got), r->got);
+	same_say("poll", poll(&p, 1, 0));
+	same_say("events", p.revents);
+	same_say("read", read(r->sink, &c, 1));
+	same_say("read", read(r->sink, &c, 1));
+}
+
+static void reset_nonblocking(struct same_rig *r)
+{
+	struct pollfd p = { r->sink, POLLOUT, 0 };
+
+	signal(SIGPIPE, note);
+	nonblocking(r->sink);
+	same_drain(r, 'p');
+	while (write(r->sink, r->buf, r->got) > 0)
+		;
+	same_drain(r, 'r');
+	usleep(50000);
+	same_say("poll", poll(&p, 1, 1000));
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+}
+
+static void shut_down(struct same_rig *r)
+{
+	signal(SIGPIPE, note);
+	same_say("shutdown", shutdown(r->sink, SHUT_WR));
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+	same_say_memory("buffer", r->buf, r->size);
+}
+
+/* ---- other sinks ---- */
+
+/* The file's chunks go to FD as well, eight of them, and BACK is what is read from there. */
+static void loop_to(struct same_rig *r, int fd, int from, size_t n)
+{
+	static char chunk[SAME_CHUNK];
+
+	for (int i = 0; i < 10; i++) {
+		same_say("write", write(fd, r->buf, n));
+		if (from >= 0) {
+			size_t have = 0;
+			ssize_t m = 1;
+
+			for (; have < n && m > 0; have += (size_t)m)
+				m = read(from, chunk + have, n - have);
+			same_say_memory("back", chunk, have);
+		}
+		same_read(r);
+	}
+	same_write(r);
+}
+
+static void to_datagrams(struct same_rig *r)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0)
+		loop_to(r, pair[0], pair[1], 60000);
+}
+
+static void to_packets(struct same_rig *r)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0)
+		loop_to(r, pair[0], pair[1], 60000);
+}
+
+static void to_stream_pair(struct same_rig *r)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0)
+		loop_to(r, pair[0], pair[1], 60000);
+}
+
+static void to_pipe(struct same_rig *r)
+{
+	int pair[2];
+
+	if (pipe(pair) == 0)
+		loop_to(r, pair[1], pair[0], 60000);
+}
+
+static void to_file(struct same_rig *r)
+{
+	loop_to(r, open("out", O_WRONLY | O_CREAT, 0644), -1, SAME_CHUNK);
+	same_say_file("out");
+}
+
+static void to_appended_file(struct same_rig *r)
+{
+	loop_to(r, open("out", O_WRONLY | O_CREAT | O_APPEND, 0644), -1, SAME_CHUNK);
+	same_say_file("out");
+}
+
+static void to_null(struct same_rig *r)
+{
+	loop_to(r, open("/dev/null", O_WRONLY), -1, SAME_CHUNK);
+}
+
+static void to_unconnected(struct same_rig *r)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	signal(SIGPIPE, note);
+	same_say("write", write(fd, r->buf, r->got));
+	same_say("seen", seen);
+	same_say("listen", listen(fd, 1));
+	same_say("write", write(fd, r->buf, r->got));
+	same_write(r);
+}
+
+/* ---- threads ---- */
+
+struct hand_over {
+	struct same_rig *rig;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	size_t full; /* bytes that are ready */
+	bool end;
+};
+
+static void *reading_thread(void *arg)
+{
+	struct hand_over *h = arg;
+	ssize_t n = 1;
+
+	while (n > 0) {
+		pthread_mutex_lock(&h->lock);
+		while (h->full > 0)
+			pthread_cond_wait(&h->changed, &h->lock);
+		n = read(h->rig->source, h->rig->buf, h->rig->size);
+		h->full = n > 0 ? (size_t)n : 0;
+		h->end = n <= 0;
+		pthread_cond_signal(&h->changed);
+		pthread_mutex_unlock(&h->lock);
+	}
+	return NULL;
+}
+
+static void threads(struct same_rig *r, bool look)
+{
+	struct hand_over h = { r, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, r->got, false };
+	pthread_t reader;
+	bool end = false;
+
+	pthread_create(&reader, NULL, reading_thread, &h);
+	while (!end) {
+		pthread_mutex_lock(&h.lock);
+		while (h.full == 0 && !h.end)
+			pthread_cond_wait(&h.changed, &h.lock);
+		if (look && h.full > 0)
+			same_say_memory("chunk", r->buf, h.full);
+		r->got = h.full;
+		same_write(r);
+		h.full = 0;
+		end = h.end;
+		pthread_cond_signal(&h.changed);
+		pthread_mutex_unlock(&h.lock);
+	}
+	pthread_join(reader, NULL);
+}
+
+static void other_thread_writes(struct same_rig *r)
+{
+	threads(r, false);
+}
+
+static void other_thread_looks(struct same_rig *r)
+{
+	threads(r, true);
+}
+
+static void *hashing_thread(void *arg)
+{
+	struct same_rig *r = arg;
+
+	return (void *)(uintptr_t)same_hash(r->buf, r->size);
+}
+
+/* Four threads look at the same time: all see the whole truth. */
+static void many_look(struct same_rig *r)
+{
+	pthread_t t[4];
+	void *hash[4];
+
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < 4; i++)
+			pthread_create(&t[i], NULL, hashing_thread, r);
+		for (int i = 0; i < 4; i++)
+			pthread_join(t[i], &hash[i]);
+		same_say_memory("buffer", r->buf, r->size);
+		same_say("the same", hash[0] == hash[1] && hash[1] == hash[2] && hash[2] == hash[3] &&
+					     (uintptr_t)hash[0] == same_hash(r->buf, r->size));
+		same_write(r);
+		same_loop(r, 4);
+		same_read(r);
+	}
+}
+
+static void cleanup(void *arg)
+{
+	*(int *)arg = 1;
+}
+
+static int cleaned;
+
+static void *blocked_thread(void *arg)
+{
+	struct same_rig *r = arg;
+
+	pthread_cleanup_push(cleanup, &cleaned);
+	for (;;)
+		if (write(r->sink, r->buf, r->got) < 0)
+			break;
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+static void cancelled_in_write(struct same_rig *r)
+{
+	pthread_t t;
+	void *result;
+
+	same_drain(r, 'p');
+	pthread_create(&t, NULL, blocked_thread, r);
+	usleep(300000);
+	same_say("cancel", pthread_cancel(t));
+	same_say("join", pthread_join(t, &result));
+	same_say("cancelled", result == PTHREAD_CANCELED);
+	same_say("cleaned up", cleaned);
+	same_say_memory("buffer", r->buf, r->size);
+	same_drain(r, 'g');
+	same_loop(r, 1);
+}
+
+static const struct same_case cases[] = {
+	{ "full_nonblocking", full_nonblocking, SAME_OUTCOME, 0 },
+	{ "full_nonblocking_big", full_nonblocking, SAME_OUTCOME, 1 << 20 },
+	{ "full_nonblocking_unix", full_nonblocking, SAME_OUTCOME | SAME_UNIX, 0 },
+	{ "edge_triggered", edge_triggered, SAME_OUTCOME, 0 },
+	{ "edge_triggered_big", edge_triggered, SAME_OUTCOME, 1 << 20 },
+	{ "edge_triggered_unix", edge_triggered, SAME_OUTCOME | SAME_UNIX, 0 },
+	{ "dontwait_when_full", dontwait_when_full, SAME_OUTCOME, 0 },
+	{ "more_to_come", more_to_come, 0, 0 },
+	{ "corked", corked, 0, 0 },
+	{ "alarm_in_write", alarm_in_write, SAME_LOOSE, BIG },
+	{ "alarm_in_write_unix", alarm_in_write, SAME_UNIX | SAME_LOOSE, BIG },
+	{ "alarm_with_restart", alarm_with_restart, SAME_LOOSE, BIG },
+	{ "jump_out_of_write", jump_out_of_write, SAME_LOOSE, BIG },
+	{ "time_out", time_out, SAME_LOOSE, BIG },
+	{ "time_out_slow_peer", time_out_slow_peer, SAME_LOOSE, BIG },
+	{ "reset_before_write", reset_before_write, 0, 0 },
+	{ "reset_seen_by_poll", reset_seen_by_poll, 0, 0 },
+	{ "reset_in_write", reset_in_write, SAME_LOOSE, BIG },
+	{ "reset_in_write_then_read", reset_in_write_then_read, SAME_LOOSE, BIG },
+	{ "reset_nonblocking", reset_nonblocking, SAME_LOOSE, 0 },
+	{ "shut_down", shut_down, 0, 0 },
+	{ "to_datagrams", to_datagrams, 0, 0 },
+	{ "to_packets", to_packets, 0, 0 },
+	{ "to_stream_pair", to_stream_pair, 0, 0 },
+	{ "to_pipe", to_pipe, 0, 0 },
+	{ "to_file", to_file, 0, 0 },
+	{ "to_appended_file", to_appended_file, 0, 0 },
+	{ "to_null", to_null, 0, 0 },
+	{ "to_unconnected", to_unconnected, 0, 0 },
+	{ "other_thread_writes", other_thread_writes, 0, 0 },
+	{ "other_thread_looks", other_thread_looks, 0, 0 },
+	{ "many_look", many_look, 0, 0 },
+	{ "cancelled_in_write", cancelled_in_write, SAME_LOOSE, BIG },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - the loop that tests/trace/run watches under strace.
+ *
+ *   loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT
+ *
+ * Reads FILE in pieces of CHUNK bytes into a BUFFER (heap, static, mmap) that
+ * starts OFFSET bytes after the start of a page, and writes them to a SINK
+ * (tcp, unix), whose other end a child reads (tcp, unix) or a thread of this
+ * process (tcp-thread). With LOOK = look it adds up the bytes before it writes
+ * them. All of it REPEAT times.
+ *
+ * The call getppid() stands before each read: it cuts the trace into chunks.
+ * The reader prints the sum of what it got, so that the bytes are checked as well.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <err.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, MOST = 1 << 20 };
+
+static char memory[MOST + 2 * PAGE] __attribute__((aligned(PAGE)));
+static volatile uint64_t looked;
+
+/* FNV-1a over 64-bit words would depend on the cuts; over bytes it does not. */
+static uint64_t sum(uint64_t h, const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t n = sizeof(a);
+
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (listener < 0 || pair[0] < 0 || bind(listener, (struct sockaddr *)&a, n) < 0 ||
+	    listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *)&a, &n) < 0 ||
+	    connect(pair[0], (struct sockaddr *)&a, n) < 0)
+		err(1, "tcp");
+	pair[1] = accept(listener, NULL, NULL);
+	if (pair[1] < 0)
+		err(1, "accept");
+	close(listener);
+}
+
+static void *drain(void *argument)
+{
+	static unsigned char buf[100000];
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	int fd = *(int *)argument;
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
+		h = sum(h, buf, (size_t)n);
+	dprintf(STDOUT_FILENO, "received %016llx\n", (unsigned long long)h);
+	return NULL;
+}
+
+static char *buffer(const char *kind, size_t chunk, size_t offset)
+{
+	void *p = memory;
+
+	if (strcmp(kind, "heap") == 0 && posix_memalign(&p, PAGE, chunk + 2 * PAGE) != 0)
+		errx(1, "no memory");
+	if (strcmp(kind, "mmap") == 0)
+		p = mmap(NULL, chunk + 2 * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(p, 1, chunk + 2 * PAGE);
+	return (char *)p + offset;
+}
+
+static void serve(int file, int sink, char *buf, size_t chunk, int look)
+{
+	ssize_t n;
+
+	while (getppid(), (n = read(file, buf, chunk)) > 0) {
+		if (look)
+			looked = sum(looked, (unsigned char *)buf, (size_t)n);
+		for (ssize_t done = 0, w; done < n; done += w) {
+			w = write(sink, buf + done, (size_t)(n - done));
+			if (w < 0)
+				err(1, "write");
+		}
+	}
+	if (n < 0)
+		err(1, "read");
+}
+
+static void serve_repeatedly(char **argv, int sink)
+{
+	size_t chunk = strtoul(argv[2], NULL, 10), offset = strtoul(argv[3], NULL, 10);
+	int file = open(argv[1], O_RDONLY);
+	char *buf;
+
+	if (file < 0 || chunk == 0 || chunk > MOST || offset >= PAGE)
+		err(1, "%s", argv[1]);
+	buf = buffer(argv[4], chunk, offset);
+	for (int i = atoi(argv[7]); i > 0; i--) {
+		serve(file, sink, buf, chunk, strcmp(argv[6], "look") == 0);
+		if (lseek(file, 0, SEEK_SET) < 0)
+			err(1, "lseek");
+	}
+	shutdown(sink, SHUT_WR);
+}
+
+int main(int argc, char **argv)
+{
+	int pair[2], threaded, status = 0;
+	pthread_t thread;
+	pid_t child;
+
+	if (argc != 8)
+		errx(2, "loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT");
+	threaded = strcmp(argv[5], "tcp-thread") == 0;
+	if (strcmp(argv[5], "unix") != 0)
+		tcp_pair(pair);
+	else if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		err(1, "socketpair");
+	if (threaded) {
+		if (pthread_create(&thread, NULL, drain, &pair[0]) != 0)
+			errx(1, "pthread_create");
+		serve_repeatedly(argv, pair[1]);
+		pthread_join(thread, NULL);
+		return 0;
+	}
+	child = fork();
+	if (child == 0) {
+		close(pair[1]);
+		drain(&pair[0]);
+		return 0;
+	}
+	close(pair[0]);
+	serve_repeatedly(argv, pair[1]);
+	close(pair[1]);
+	waitpid(child, &status, 0);
+	return status != 0;
+}

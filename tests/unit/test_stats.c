@@ -1,0 +1,1025 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stats.c - the counters' file, what becomes of it over fork and at the end, the
+ * report at exit, and the names of call sites.
+ *
+ * The library's state is the process's, so each case runs in a child of its own; a
+ * check that fails there ends it with a message and the case with it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include "fd.h"
+#include "report.h"
+#include "shunt.h"
+#include "sig.h"
+#include "stats.h"
+#include "stats_family.h"
+#include "unwind.h"
+
+/* What the rest of the library would give. */
+size_t shunt_page;
+static bool in_handler;
+static int ours[8], ours_count;
+
+bool sig_in_handler(void)
+{
+	return in_handler;
+}
+
+bool sig_handlers_exist(void)
+{
+	return true;
+}
+
+void fd_mark_ours(int fd)
+{
+	ours[ours_count++ % 8] = fd;
+}
+
+void fd_unmark_ours(int fd)
+{
+	for (int i = 0; i < 8; i++)
+		if (ours[i] == fd)
+			ours[i] = -1;
+}
+
+#define CHECK(what)                                                                               \
+	do {                                                                                      \
+		if (!(what)) {                                                                    \
+			dprintf(checks, "%s:%d: %s (errno %d)\n", __func__, __LINE__, #what,      \
+				errno);                                                           \
+			_exit(1);                                                                 \
+		}                                                                                 \
+	} while (0)
+
+static int checks = 2; /* where a failed check is told */
+static char top[64];   /* a directory of this test */
+static char *arguments[] = { "/opt/bin/server", "-x", NULL };
+
+static const char *in_top(const char *name)
+{
+	static char path[4][256];
+	static unsigned turn;
+
+	snprintf(path[turn % 4], 256, "%s/%s", top, name);
+	return path[turn++ % 4];
+}
+
+static void start(void)
+{
+	stats_init(2, arguments);
+}
+
+/* A child of the "program": what the hook of fork does. */
+static pid_t fork_program(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		report_forked();
+		stats_forked();
+	} else {
+		stats_forked_parent();
+	}
+	return pid;
+}
+
+static void end_program(int status)
+{
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+	_exit(status);
+}
+
+static void count(unsigned chunks)
+{
+	struct stats *s = stats_get();
+
+	s->route[0].source = STATS_KIND_FILE;
+	s->route[0].sink = STATS_KIND_TCP;
+	s->route[0].engine = STATS_ENGINE_SENDFILE;
+	s->route[0].read_site = s->route[0].write_site = -1;
+	s->route[0].state = 2;
+	stats_add(&s->route[0].chunks, chunks);
+	stats_add(&s->route[0].chunks_rewritten, chunks);
+	stats_add(&s->route[0].bytes, (uint64_t)chunks << 10);
+	stats_add(&s->route[0].bytes_rewritten, (uint64_t)chunks << 10);
+}
+
+static unsigned files_in(const char *dir, char *last)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (e->d_name[0] != '.') {
+			n++;
+			if (last)
+				snprintf(last, 256, "%s/%s", dir, e->d_name);
+		}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static const char *content(const char *path)
+{
+	static char text[65536];
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return text;
+}
+
+static const struct stats *mapped(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	struct stats *s = mmap(NULL, sizeof(*s), PROT_READ, MAP_SHARED, fd, 0);
+
+	CHECK(s != MAP_FAILED && report_valid(s, sizeof(*s)));
+	close(fd);
+	return s;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+/* Runs CASE in a process of its own, with an empty directory and `stats` and `report` not set. */
+static void run(void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	assert_int_equal(system("rm -rf \"$SHUNT_TEST_TOP\"/*"), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		checks = dup(2);
+		config_defaults(&config);
+		setenv("RUNTIME_DIRECTORY", in_top("run:/elsewhere"), 1);
+		CHECK(mkdir(in_top("run"), 0755) == 0);
+		body();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static unsigned open_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void file_is_made(void)
+{
+	unsigned descriptors = open_descriptors();
+	char path[256], name[64];
+	const struct stats *s;
+	struct stat st;
+
+	start();
+	stats_set_features(true, false, true);
+	CHECK(!stats_peek());
+	CHECK(files_in(in_top("run"), NULL) == 0);
+	errno = EXFULL;
+	count(3);
+	CHECK(errno == EXFULL);
+	CHECK(stats_peek() == stats_get());
+	CHECK(files_in(in_top("run"), path) == 1);
+	snprintf(name, sizeof(name), "/run/%d-%llu.shunt", getpid(),
+		 (unsigned long long)stats_get()->start_ticks);
+	CHECK(strcmp(path + strlen(top), name) == 0);
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600);
+	CHECK(st.st_size == sizeof(struct stats) && st.st_blocks * 512 >= st.st_size);
+	s = mapped(path);
+	CHECK(s->pid == getpid() && s->root == getpid() && s->route[0].chunks == 3);
+	CHECK(strcmp(s->program, "server") == 0 && s->argv_length == 19);
+	CHECK(s->feature_lease && s->feature_guard && !s->feature_procmap);
+	CHECK(s->start_ticks && strstr(s->settings, "mode:rewrite"));
+	CHECK(open_descriptors() == descriptors);
+	stats_end(STATS_SIGNAL, SIGTERM);
+	CHECK(s->ended == STATS_SIGNAL && s->signal == SIGTERM && s->finished >= s->started);
+}
+
+static void file_outlives_sigkill(void)
+{
+	char path[256];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		start();
+		count(7);
+		raise(SIGKILL);
+	}
+	CHECK(WIFSIGNALED(wait_for(pid)));
+	CHECK(files_in(in_top("run"), path) == 1);
+	CHECK(mapped(path)->route[0].chunks == 7);
+}
+
+static void directory_is_made(void)
+{
+	struct stat st;
+
+	snprintf(config.stats, sizeof(config.stats), "%s", in_top("made"));
+	start();
+	count(1);
+	CHECK(stat(in_top("made"), &st) == 0 && (st.st_mode & 07777) == 0700);
+	CHECK(files_in(in_top("made"), NULL) == 1);
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+/* No file, but counters that count. */
+static void expect_no_file(const char *dir)
+{
+	snprintf(config.stats, sizeof(config.stats), "%s", dir);
+	start();
+	count(5);
+	CHECK(stats_get()->route[0].chunks == 5 && report_valid(stats_get(), sizeof(struct stats)));
+	CHECK(files_in(dir, NULL) == 0);
+}
+
+static void open_directory_is_refused(void)
+{
+	CHECK(mkdir(in_top("open"), 0777) == 0 && chmod(in_top("open"), 0777) == 0);
+	expect_no_file(in_top("open"));
+}
+
+static void sticky_directory_will_do(void)
+{
+	CHECK(mkdir(in_top("tmp"), 0777) == 0 && chmod(in_top("tmp"), 01777) == 0);
+	snprintf(config.stats, sizeof(config.stats), "%s", in_top("tmp"));
+	start();
+	count(1);
+	CHECK(files_in(in_top("tmp"), NULL) == 1);
+}
+
+static void foreign_directory_is_refused(void)
+{
+	if (geteuid() != 0)
+		_exit(77);
+	CHECK(mkdir(in_top("foreign"), 0755) == 0 && chown(in_top("foreign"), 65534, 65534) == 0);
+	expect_no_file(in_top("foreign"));
+}
+
+static void linked_directory_is_refused(void)
+{
+	CHECK(mkdir(in_top("target"), 0755) == 0);
+	CHECK(symlink(in_top("target"), in_top("link")) == 0);
+	expect_no_file(in_top("link"));
+	CHECK(files_in(in_top("target"), NULL) == 0);
+}
+
+/* Somebody knew the name and put a link there: it is not followed, the file gets another name. */
+static void planted_link_is_not_followed(void)
+{
+	char name[64], path[256];
+	int fd = open(in_top("victim"), O_CREAT | O_WRONLY, 0600);
+	struct stat st;
+	struct stats probe;
+
+	CHECK(write(fd, "precious", 8) == 8);
+	start();
+	stats_get();
+	probe.start_ticks = stats_get()->start_ticks;
+	stats_end(STATS_EXIT, 0);
+	CHECK(files_in(in_top("run"), path) == 1 && unlink(path) == 0);
+	stats_forked(); /* as a new process: the file is to be made again */
+	snprintf(name, sizeof(name), "run/%d-%llu.shunt", getpid(),
+		 (unsigned long long)probe.start_ticks);
+	CHECK(symlink(in_top("victim"), in_top(name)) == 0);
+	count(1);
+	CHECK(strcmp(content(in_top("victim")), "precious") == 0);
+	snprintf(name, sizeof(name), "run/%d-%llu-2.shunt", getpid(),
+		 (unsigned long long)probe.start_ticks);
+	CHECK(lstat(in_top(name), &st) == 0 && S_ISREG(st.st_mode));
+}
+
+static void file_size_limit(void)
+{
+	struct rlimit none = { 0, 0 };
+	sigset_t pending;
+
+	CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
+	start();
+	count(2); /* SIGXFSZ would end us here */
+	CHECK(stats_get()->route[0].chunks == 2);
+	CHECK(files_in(in_top("run"), NULL) == 0);
+	CHECK(sigpending(&pending) == 0 && !sigismember(&pending, SIGXFSZ));
+	snprintf(config.report, sizeof(config.report), "%s", in_top("report"));
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+	CHECK(sigpending(&pending) == 0 && !sigismember(&pending, SIGXFSZ));
+}
+
+/* The program's own pending signal is not eaten, and its mask is as before. */
+static void pending_signal_is_kept(void)
+{
+	struct rlimit none = { 0, 0 };
+	sigset_t set, pending, before, after;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0 && raise(SIGXFSZ) == 0);
+	CHECK(sigprocmask(SIG_BLOCK, NULL, &before) == 0);
+	CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
+	start();
+	count(2);
+	CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ));
+	CHECK(sigprocmask(SIG_BLOCK, NULL, &after) == 0);
+	CHECK(memcmp(&before, &after, 8) == 0);
+}
+
+static void rescue(int signal, siginfo_t *info, void *context)
+{
+	if (!stats_rescue(info->si_addr))
+		_exit(1);
+}
+
+static void truncated_file(void)
+{
+	struct sigaction action = { .sa_sigaction = rescue, .sa_flags = SA_SIGINFO };
+	char path[256];
+
+	start();
+	count(1);
+	CHECK(files_in(in_top("run"), path) == 1 && truncate(path, 0) == 0);
+	CHECK(sigaction(SIGBUS, &action, NULL) == 0);
+	count(2);
+	CHECK(stats_get()->route[0].chunks == 2);
+	CHECK(!stats_rescue(&action));
+}
+
+static void fork_begins_at_zero(void)
+{
+	struct stats *s;
+	int parent = getpid();
+	uint64_t began;
+	pid_t pid;
+
+	start();
+	count(3);
+	s = stats_get();
+	began = s->started;
+	pid = fork_program();
+	if (pid == 0) {
+		s->route[0].chunks += 100; /* a stale pointer of somebody's */
+		CHECK(!stats_peek());
+		count(5);
+		CHECK(stats_get() == s && s->route[0].chunks == 5);
+		CHECK(s->pid == getpid() && s->parent == parent && s->root == parent);
+		CHECK(s->root_started == began);
+		_exit(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(s->route[0].chunks == 3 && s->pid == parent);
+	CHECK(files_in(in_top("run"), NULL) == 2);
+}
+
+static void report_to(const char *name, enum config_format format)
+{
+	snprintf(config.report, sizeof(config.report), "%s", in_top(name));
+	config.format = format;
+}
+
+/* The family's sum in one text; the directory is as empty as before. */
+static void family_in_one_text(void)
+{
+	pid_t pid = fork(), child;
+
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		count(1);
+		for (int i = 0; i < 3; i++) {
+			child = fork_program();
+			if (child == 0) {
+				count(10);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+		}
+		child = fork_program();
+		if (child == 0) { /* one that cannot say goodbye */
+			count(100);
+			raise(SIGKILL);
+		}
+		wait_for(child);
+		child = fork_program();
+		if (child == 0) /* one that has nothing to say */
+			end_program(0);
+		wait_for(child);
+		CHECK(content(in_top("report"))[0] == '\0');
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "131.0 KiB seen"));
+	CHECK(strstr(content(in_top("report")), " 131 "));
+	CHECK(!strstr(strstr(content(in_top("report")), "shunt 0.1: server[") + 1, "shunt 0.1"));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+/* A server that forks for each connection leaves one file for all of them, report or not. */
+static void children_do_not_fill_the_directory(void)
+{
+	char path[256];
+	pid_t pid = fork(), child;
+
+	if (pid == 0) {
+		start();
+		for (int i = 0; i < 200; i++) {
+			child = fork_program();
+			if (child == 0) {
+				count(1);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+			CHECK(files_in(in_top("run"), NULL) <= 1);
+		}
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(files_in(in_top("run"), path) == 1 && strstr(path, "-family.shunt"));
+	CHECK(mapped(path)->route[0].chunks == 200 && mapped(path)->pid == pid);
+	CHECK(mapped(path)->ended == STATS_EXIT);
+}
+
+static void children_at_the_same_time(void)
+{
+	enum { CHILDREN = 40 };
+	pid_t pid = fork(), child[CHILDREN];
+	int go[2];
+	char c;
+
+	if (pid == 0) {
+		CHECK(pipe(go) == 0);
+		report_to("report", FORMAT_TEXT);
+		start();
+		for (int i = 0; i < CHILDREN; i++) {
+			child[i] = fork_program();
+			if (child[i] == 0) {
+				close(go[1]);
+				count(1);
+				CHECK(read(go[0], &c, 1) == 0);
+				end_program(0);
+			}
+		}
+		close(go[1]);
+		for (int i = 0; i < CHILDREN; i++)
+			CHECK(wait_for(child[i]) == 0);
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "40.0 KiB seen"));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+/* One object a process; a child that counted nothing has none, a root has. */
+static void json_is_one_a_process(void)
+{
+	const char *text;
+	pid_t pid = fork(), child;
+	unsigned lines = 0;
+
+	if (pid == 0) {
+		report_to("report", FORMAT_JSON);
+		start();
+		for (int i = 0; i < 3; i++) {
+			child = fork_program();
+			if (child == 0) {
+				if (i)
+					count(10);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+		}
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	text = content(in_top("report"));
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n';
+	CHECK(lines == 3);
+	CHECK(strstr(text, "\"ended\":\"exit\"") && strstr(text, "\"chunks\":10,"));
+	CHECK(strstr(text, "\"routes\":[],\"verdicts\":{}}\n"));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+static void path_with_pid(void)
+{
+	char name[64], expected[64];
+	pid_t pid = fork(), child;
+
+	if (pid == 0) {
+		report_to("%n.%p%%", FORMAT_TEXT);
+		start();
+		child = fork_program();
+		if (child == 0) {
+			count(10);
+			end_program(0);
+		}
+		CHECK(wait_for(child) == 0);
+		snprintf(name, sizeof(name), "server.%d%%", child);
+		snprintf(expected, sizeof(expected), "shunt 0.1: server[%d] ", child);
+		CHECK(strstr(content(in_top(name)), expected) == content(in_top(name)));
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	snprintf(name, sizeof(name), "server.%d%%", pid);
+	CHECK(strstr(content(in_top(name)), "nothing found"));
+}
+
+/* A relative path is that of the start, wherever the server has gone. */
+static void relative_path(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		CHECK(chdir(top) == 0);
+		strcpy(config.report, "here");
+		start();
+		CHECK(chdir("/") == 0);
+		count(1);
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("here")), "1.0 KiB seen"));
+}
+
+static void once_only(void)
+{
+	report_to("report", FORMAT_TEXT);
+	start();
+	count(1);
+	report_at_end();
+	report_at_end();
+	CHECK(!strstr(strstr(content(in_top("report")), "shunt 0.1: ") + 1, "shunt 0.1: "));
+}
+
+static void explicit_file_stays(void)
+{
+	char path[256];
+
+	report_to("report", FORMAT_TEXT);
+	snprintf(config.stats, sizeof(config.stats), "%s", in_top("asked"));
+	start();
+	count(4);
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+	CHECK(strstr(content(in_top("report")), "4.0 KiB seen"));
+	CHECK(files_in(in_top("asked"), path) == 1 && mapped(path)->route[0].chunks == 4);
+	CHECK(mapped(path)->reported != 0);
+}
+
+/* Without a report the file is all there is; what it does not need is given back. */
+static void unreported_file_stays(void)
+{
+	char path[256];
+	struct stat st;
+
+	start();
+	count(4);
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+	CHECK(files_in(in_top("run"), path) == 1 && mapped(path)->route[0].chunks == 4);
+	CHECK(stat(path, &st) == 0 && st.st_blocks * 512 < (long)sizeof(struct stats) / 2);
+}
+
+/* The root is gone (as after daemon()): who is left speaks for itself and its children. */
+static void orphan_reports(void)
+{
+	int gone[2], root_gone[2];
+	char c;
+	pid_t pid, child;
+
+	CHECK(pipe(gone) == 0 && pipe(root_gone) == 0);
+	pid = fork();
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		if (fork_program() > 0)
+			_exit(0);
+		CHECK(read(root_gone[0], &c, 1) == 1);
+		child = fork_program();
+		if (child == 0) {
+			count(2);
+			end_program(0);
+		}
+		wait_for(child);
+		CHECK(content(in_top("report"))[0] == '\0');
+		count(3);
+		stats_end(STATS_EXIT, 0);
+		report_at_end();
+		CHECK(write(gone[1], "x", 1) == 1);
+		_exit(0);
+	}
+	wait_for(pid);
+	CHECK(write(root_gone[1], "x", 1) == 1);
+	CHECK(read(gone[0], &c, 1) == 1);
+	CHECK(strstr(content(in_top("report")), "5.0 KiB seen"));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+static const char *drain(int fd)
+{
+	static char text[65536];
+	ssize_t n, all = 0;
+
+	while ((n = read(fd, text + all, sizeof(text) - 1 - (size_t)all)) > 0)
+		all += n;
+	text[all] = '\0';
+	return text;
+}
+
+static void unwritable_path(void)
+{
+	int ends[2];
+	pid_t pid;
+	const char *text;
+
+	CHECK(pipe(ends) == 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], 2);
+		close(ends[1]);
+		report_to("missing/report", FORMAT_TEXT);
+		start();
+		count(1);
+		end_program(7);
+	}
+	close(ends[1]);
+	text = drain(ends[0]);
+	CHECK(WEXITSTATUS(wait_for(pid)) == 7);
+	CHECK(strstr(text, "shunt: the report cannot be written to ") == text);
+	CHECK(strstr(text, "missing/report: No such file or directory\n"));
+	CHECK(strchr(text, '\n')[1] == '\0');
+	CHECK(files_in(in_top("run"), NULL) == 1);
+}
+
+static void linked_path_is_refused(void)
+{
+	close(2); /* the complaint is another test's */
+	CHECK(symlink(in_top("victim"), in_top("report")) == 0);
+	report_to("report", FORMAT_TEXT);
+	start();
+	count(1);
+	report_at_end();
+	CHECK(access(in_top("victim"), F_OK) < 0);
+}
+
+/* A reader that has gone away: no SIGPIPE. */
+static void closed_pipe(void)
+{
+	int ends[2];
+
+	CHECK(pipe(ends) == 0);
+	dup2(ends[1], 2);
+	close(ends[0]);
+	strcpy(config.report, "stderr");
+	start();
+	count(1);
+	report_at_end();
+}
+
+/* The server put a file of its own on number 2: the report goes to the old standard error. */
+static void replaced_stderr(void)
+{
+	int ends[2], fd;
+	pid_t pid;
+
+	CHECK(pipe(ends) == 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], 2);
+		close(ends[1]);
+		strcpy(config.report, "stderr");
+		start();
+		fd = open(in_top("data"), O_CREAT | O_RDWR, 0600);
+		dup2(fd, 2);
+		count(1);
+		if (fork_program() == 0) { /* must not hold the pipe, must not write to the file */
+			count(2);
+			stats_end(STATS_EXIT, 0);
+			pause();
+		}
+		end_program(0);
+	}
+	close(ends[1]);
+	/* ends, since the child that lives on has let go of the pipe */
+	CHECK(strstr(drain(ends[0]), "shunt 0.1: server["));
+	CHECK(wait_for(pid) == 0);
+	CHECK(content(in_top("data"))[0] == '\0');
+}
+
+static void client_is_not_stderr(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	pid = fork();
+	if (pid == 0) {
+		for (int fd = 0; fd < 3; fd++)
+			dup2(ends[1], fd);
+		close(ends[1]);
+		strcpy(config.report, "stderr");
+		start();
+		count(1);
+		end_program(0);
+	}
+	close(ends[1]);
+	CHECK(drain(ends[0])[0] == '\0');
+	CHECK(wait_for(pid) == 0);
+}
+
+/* As vsftpd: a child in an empty root directory, without rights. Its counts are not lost. */
+static void chrooted_child(void)
+{
+	char path[256];
+	pid_t pid, child;
+
+	if (geteuid() != 0)
+		_exit(77);
+	CHECK(mkdir(in_top("empty"), 0755) == 0);
+	pid = fork();
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		for (int i = 0; i < 130; i++) {
+			child = fork_program();
+			if (child == 0) {
+				stats_before_losing_rights();
+				CHECK(chroot(in_top("empty")) == 0 && chdir("/") == 0);
+				CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+				count(2);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+			CHECK(files_in(in_top("run"), path) <= 66);
+		}
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "260.0 KiB seen"));
+	CHECK(files_in(in_top("run"), NULL) <= 66);
+}
+
+/* What cannot be unlinked takes up a page or two, not the whole. */
+static void chrooted_child_gives_back(void)
+{
+	char path[256];
+	struct stat st;
+	pid_t pid, child;
+
+	if (geteuid() != 0)
+		_exit(77);
+	CHECK(mkdir(in_top("empty"), 0755) == 0);
+	pid = fork();
+	if (pid == 0) {
+		start();
+		child = fork_program();
+		if (child == 0) {
+			stats_before_losing_rights();
+			snprintf(path, sizeof(path), "%s/run/%d-%llu.shunt", top, getpid(),
+				 (unsigned long long)stats_get()->start_ticks);
+			CHECK(chroot(in_top("empty")) == 0 && setuid(65534) == 0);
+			count(2);
+			end_program(0);
+		}
+		CHECK(wait_for(child) == 0);
+		CHECK(files_in(in_top("run"), NULL) == 2);
+		snprintf(path, sizeof(path), "cd %s/run && ! find . -name '%d-*' -size +16k | grep .",
+			 top, child);
+		CHECK(system(path) == 0);
+		for (int i = 0; i < 64; i++)
+			stats_forked_parent();
+		CHECK(files_in(in_top("run"), path) == 1 && strstr(path, "-family.shunt"));
+		CHECK(stat(path, &st) == 0);
+		_exit(0);
+	}
+	CHECK(wait_for(pid) == 0);
+}
+
+/* A server that goes into a chroot itself has its report file from before. */
+static void chrooted_root(void)
+{
+	pid_t pid;
+
+	if (geteuid() != 0)
+		_exit(77);
+	CHECK(mkdir(in_top("empty"), 0755) == 0);
+	pid = fork();
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		stats_before_losing_rights();
+		CHECK(chroot(in_top("empty")) == 0 && setuid(65534) == 0);
+		count(2);
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "2.0 KiB seen"));
+}
+
+/* Files of other families, of nobody, and with lies in them, are let alone or do no harm. */
+static void foreign_files(void)
+{
+	struct stats *liar = malloc(sizeof(*liar));
+	pid_t pid;
+	int fd;
+
+	fd = open(in_top("run/1-1.shunt"), O_CREAT | O_WRONLY, 0600);
+	CHECK(write(fd, "short", 5) == 5 && close(fd) == 0);
+	CHECK(mkfifo(in_top("run/2-2.shunt"), 0600) == 0);
+	pid = fork();
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		count(1);
+		memset(liar, 0xff, sizeof(*liar));
+		memcpy(liar, stats_get(), offsetof(struct stats, module_count));
+		liar->reported = 0;
+		for (int i = 0; i < STATS_ROUTES; i++) {
+			liar->route[i].state = 2;
+			liar->route[i].read_site = i;
+			liar->route[i].write_site = 1000000 - i;
+		}
+		for (int i = 0; i < STATS_SITES; i++)
+			liar->site[i].state = 2;
+		fd = open(in_top("run/3-3.shunt"), O_CREAT | O_WRONLY, 0600);
+		CHECK(write(fd, liar, sizeof(*liar)) == (ssize_t)sizeof(*liar));
+		liar->root++;
+		fd = open(in_top("run/4-4.shunt"), O_CREAT | O_WRONLY, 0600);
+		CHECK(write(fd, liar, sizeof(*liar)) == (ssize_t)sizeof(*liar));
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "shunt 0.1: server["));
+	CHECK(access(in_top("run/3-3.shunt"), F_OK) < 0);
+	CHECK(access(in_top("run/4-4.shunt"), F_OK) == 0);
+	CHECK(access(in_top("run/1-1.shunt"), F_OK) == 0);
+	free(liar);
+}
+
+__attribute__((noinline)) static int hook(void)
+{
+	int site = unwind_site(__builtin_return_address(0));
+
+	__asm__ volatile("" : : : "memory"); /* no tail call */
+	return site;
+}
+
+__attribute__((noinline)) int outer_function(void);
+__attribute__((noinline)) int calling_function(void);
+
+__attribute__((noinline)) int calling_function(void)
+{
+	int site = hook();
+
+	__asm__ volatile("" : : : "memory");
+	return site;
+}
+
+__attribute__((noinline)) int outer_function(void)
+{
+	int site = calling_function();
+
+	__asm__ volatile("" : : : "memory");
+	return site;
+}
+
+static void sites_are_named(void)
+{
+	char self[256];
+	const struct stats_site *site;
+	const struct stats_frame *frame;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int index;
+
+	CHECK(n > 0);
+	self[n] = '\0';
+	start();
+	errno = EXFULL;
+	index = outer_function();
+	CHECK(errno == EXFULL && index == 0);
+	for (int i = 0; i < 2; i++) /* one place of its own, then always the same */
+		CHECK(outer_function() == 1);
+	site = &stats_get()->site[1];
+	frame = &site->frame[0];
+	CHECK(site->state == 2 && strcmp(frame->symbol, "calling_function") == 0);
+	CHECK(frame->symbol_offset > 0 && frame->symbol_offset < 64);
+	CHECK(frame->address == (uintptr_t)calling_function + frame->symbol_offset);
+	CHECK(strcmp(stats_get()->module[frame->module], self) == 0);
+	CHECK(frame->offset < frame->address && (frame->address - frame->offset) % 4096 == 0);
+#ifdef HAVE_LIBUNWIND
+	CHECK(site->frame_count >= 2 && strcmp(site->frame[1].symbol, "outer_function") == 0);
+#else
+	CHECK(site->frame_count == 1);
+#endif
+}
+
+static void sites_in_handlers_wait(void)
+{
+	start();
+	in_handler = true;
+	CHECK(outer_function() == UNWIND_NOT_NOW);
+	in_handler = false;
+	CHECK(outer_function() >= 0);
+}
+
+static void sites_run_out(void)
+{
+	start();
+	for (int i = 0; i < STATS_SITES; i++)
+		stats_get()->site[i].state = 2;
+	CHECK(outer_function() == UNWIND_FULL);
+	/* not on this stack, in no module: the address alone */
+	stats_get()->site[5].state = 0;
+	CHECK(unwind_site((void *)0x1234) == 5);
+	CHECK(stats_get()->site[5].frame_count == 1);
+	CHECK(stats_get()->site[5].frame[0].offset == 0x1234);
+	CHECK(stats_get()->site[5].frame[0].symbol[0] == '\0');
+}
+
+static void program_without_argv(void)
+{
+	char *none[] = { NULL };
+	const char *base;
+
+	stats_init(0, none);
+	base = strrchr(stats_program_path(), '/');
+	CHECK(base && strcmp(stats_get()->program, base + 1) == 0);
+	CHECK(stats_get()->argv_length == 0);
+}
+
+#define CASES(C)                                                                                  \
+	C(file_is_made) C(file_outlives_sigkill) C(directory_is_made)                              \
+	C(open_directory_is_refused) C(sticky_directory_will_do) C(foreign_directory_is_refused)   \
+	C(linked_directory_is_refused) C(planted_link_is_not_followed) C(file_size_limit)          \
+	C(pending_signal_is_kept) C(truncated_file) C(fork_begins_at_zero)                         \
+	C(family_in_one_text) C(children_do_not_fill_the_directory)                                \
+	C(children_at_the_same_time) C(json_is_one_a_process) C(path_with_pid)                     \
+	C(relative_path) C(once_only) C(explicit_file_stays) C(unreported_file_stays)              \
+	C(orphan_reports) C(unwritable_path) C(linked_path_is_refused) C(closed_pipe)              \
+	C(replaced_stderr) C(client_is_not_stderr) C(chrooted_child)                               \
+	C(chrooted_child_gives_back) C(chrooted_root) C(foreign_files) C(sites_are_named)          \
+	C(sites_in_handlers_wait) C(sites_run_out) C(program_without_argv)
+
+#define C(name)                                                                                   \
+	static void test_##name(void **state)                                                     \
+	{                                                                                         \
+		run(name);                                                                        \
+	}
+CASES(C)
+#undef C
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define C(name) cmocka_unit_test(test_##name),
+		CASES(C)
+#undef C
+	};
+	int failed;
+
+	shunt_page = (size_t)sysconf(_SC_PAGESIZE);
+	umask(022);
+	strcpy(top, "/tmp/shunt-test-XXXXXX");
+	if (!mkdtemp(top) || chmod(top, 0755) < 0 || setenv("SHUNT_TEST_TOP", top, 1) < 0)
+		return 99;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return system("rm -rf \"$SHUNT_TEST_TOP\"") == 0 ? failed : 99;
+}

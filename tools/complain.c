@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* complain.c - one line on standard error, and nothing that could upset a terminal in it. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tool.h"
+
+void complain(const char *command, const char *format, ...)
+{
+	char line[2048], *p;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	for (p = line; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	if (command)
+		fprintf(stderr, "shunt: %s: %s\n", command, line);
+	else
+		fprintf(stderr, "shunt: %s\n", line);
+}
+
+void complain_option(const char *command, int answer, char **argv)
+{
+	const char *word = argv[optind - 1];
+	const char *what = answer == ':' ? "needs a value" : "is not an option";
+
+	/* getopt says which letter it was, but of long options only where it stood */
+	if (optopt > 0 && optopt < 128 && (word[0] != '-' || word[1] != '-'))
+		complain(command, "-%c %s; see shunt %s --help", optopt, what, command);
+	else
+		complain(command, "%s %s; see shunt %s --help", word, what, command);
+}
+
+const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.c - the settings as the library will read them, and their table for people. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+void settings_warn(void *context, const char *text)
+{
+	if (context)
+		complain(context, "%s", text);
+}
+
+/* The file's text into BUF; an absent file is an empty one. */
+static void read_file(const char *path, char *buf, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = 0;
+
+	if (f) {
+		n = fread(buf, 1, size - 1, f);
+		fclose(f);
+	}
+	buf[n] = '\0';
+}
+
+int settings_load(struct config *c, const char *command)
+{
+	static char text[65536];
+	const char *variable = secure_getenv("SHUNT_CONF");
+	int wrong;
+
+	config_defaults(c);
+	read_file(SYSCONFDIR "/shunt.conf", text, sizeof(text));
+	wrong = config_parse(c, text, ORIGIN_FILE, settings_warn, (void *)command);
+	if (variable)
+		wrong += config_parse(c, variable, ORIGIN_VARIABLE, settings_warn, (void *)command);
+	return wrong;
+}
+
+static void help_row(const struct config_option *o)
+{
+	printf("  %-9s %s\n            %s", o->key, o->help, o->values);
+	if (o->fallback[0])
+		printf(" (default: %s)", o->fallback);
+	if (o->later[0])
+		printf("; not in this version: %s", o->later);
+	putchar('\n');
+}
+
+void settings_help(void)
+{
+	const struct config_option *o;
+	unsigned i;
+
+	puts("settings, written key:value,key:value:");
+	for (i = 0; (o = config_option(i)) != NULL; i++)
+		help_row(o);
+}
