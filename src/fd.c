@@ -157,13 +157,13 @@ bool fd_is_nonblocking(int fd)
 	return flags >= 0 && (flags & O_NONBLOCK);
 }
 
-static void reset_entry(struct fd_entry *e)
+static void reset_entry(struct fd_entry *e, bool closing)
 {
 	e->no_file = false;
 	if (atomic_load_explicit(&e->kind, memory_order_relaxed) == STATS_KIND_UNKNOWN)
 		return;
 	atomic_fetch_add(&e->generation, 1);
-	source_unbind(e);
+	source_unbind(e, closing);
 	pair_drop_sink(e);
 	fd_pay(e);
 	e->writer = 0;
@@ -177,7 +177,7 @@ void fd_reset(int fd)
 	struct fd_entry *e = fd_peek(fd);
 
 	if (e)
-		reset_entry(e);
+		reset_entry(e, true);
 }
 
 void fd_reset_file(int fd)
@@ -185,7 +185,7 @@ void fd_reset_file(int fd)
 	struct fd_entry *e = fd_peek(fd);
 
 	if (e && e->kind == STATS_KIND_FILE)
-		reset_entry(e);
+		reset_entry(e, false);
 }
 
 void fd_reset_range(unsigned first, unsigned last)
@@ -195,7 +195,7 @@ void fd_reset_range(unsigned first, unsigned last)
 
 		for (unsigned i = 0; block && i < BLOCK; i++)
 			if (b * BLOCK + i >= first && b * BLOCK + i <= last && !block[i].ours)
-				reset_entry(&block[i]);
+				reset_entry(&block[i], true);
 	}
 }
 

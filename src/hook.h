@@ -27,7 +27,7 @@ void hook_resolve(void);
 /* Shall a hook only pass through? Not at work, or in the child of a vfork. */
 static inline bool hook_passive(void)
 {
-	return unlikely(!shunt_live() || thread_vforked);
+	return unlikely(!shunt_live() || thread_passive);
 }
 
 #endif

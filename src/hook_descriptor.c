@@ -253,6 +253,20 @@ EXPORT int dup3(int fd, int to, int flags)
 
 /* ---- locks, flags, sizes ---- */
 
+static void before_lock(int fd, int command, const struct flock *lock)
+{
+	bool whole;
+
+	if (!hook_readable(lock, sizeof(*lock)))
+		return;
+	whole = lock->l_whence == SEEK_SET && lock->l_start == 0 && lock->l_len == 0;
+	if (lock->l_type == F_UNLCK)
+		source_before_unlock(fd);
+	else
+		source_before_use(fd, whole && (command == F_SETLK || command == F_SETLKW)
+					      ? SOURCE_WHOLE_LOCK : SOURCE_OTHER_LOCK);
+}
+
 /* Does fcntl COMMAND take a lock or lease, or change the status flags? Then our duplicate must be gone before. */
 static void before_fcntl(int fd, int command, void *argument)
 {
@@ -265,14 +279,13 @@ static void before_fcntl(int fd, int command, void *argument)
 	case F_OFD_SETLKW:
 		if (landing_any())
 			landing_open(lock, sizeof(*lock));
-		if (lock && lock->l_type != F_UNLCK)
-			source_forbid(fd, SOURCE_POSIX_LOCK);
+		before_lock(fd, command, lock);
 		break;
 	case F_SETLEASE:
-		source_forbid(fd, SOURCE_POSIX_LOCK);
+		source_before_use(fd, SOURCE_OTHER_LOCK);
 		break;
 	case F_SETFL:
-		source_forbid(fd, SOURCE_FLAGS);
+		source_before_use(fd, SOURCE_FLAGS);
 		fd_reset_file(fd);
 		break;
 	case F_GETLK:
@@ -333,21 +346,21 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 EXPORT int flock(int fd, int operation)
 {
 	if (!hook_passive() && !(operation & LOCK_UN))
-		source_forbid(fd, SOURCE_FLOCK);
+		source_before_use(fd, SOURCE_OTHER_LOCK);
 	return REAL(flock)(fd, operation);
 }
 
 EXPORT int lockf(int fd, int command, off_t n)
 {
 	if (!hook_passive() && command != F_ULOCK)
-		source_forbid(fd, SOURCE_POSIX_LOCK);
+		source_before_use(fd, SOURCE_OTHER_LOCK);
 	return REAL(lockf)(fd, command, n);
 }
 
 EXPORT int lockf64(int fd, int command, off64_t n)
 {
 	if (!hook_passive() && command != F_ULOCK)
-		source_forbid(fd, SOURCE_POSIX_LOCK);
+		source_before_use(fd, SOURCE_OTHER_LOCK);
 	return REAL(lockf64)(fd, command, n);
 }
 

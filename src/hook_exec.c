@@ -45,7 +45,7 @@ static bool is_ours(const char *entry, size_t n)
 	return n >= m && !memcmp(entry + n - m, OUR_FILE, m) && (n == m || entry[n - m - 1] == '/');
 }
 
-/* Could the loader open it? Names without a slash are searched for, and $LIB is not for us to judge. */
+/* Could the loader open it? A name without a slash is searched for, $LIB not for us to judge. */
 static bool can_be_opened(const char *entry, size_t n)
 {
 	char path[PATH_LENGTH];
@@ -61,7 +61,7 @@ static bool can_be_opened(const char *entry, size_t n)
 	return fd >= 0 || (fd != -ENOENT && fd != -EACCES && fd != -ENOTDIR);
 }
 
-/* Calls for each entry; copies those to keep to OUT if it is given. Returns how many were dropped. */
+/* Copies the entries to keep to OUT if it is given. Returns how many were dropped. */
 static int without_us(const char *list, char *out)
 {
 	const char *p = list;
@@ -139,7 +139,7 @@ static char *const *fill(char **list, char *const envp[], size_t count, int at, 
 /* If it succeeds this process is another's; if not, all goes on as before. */
 static void before_exec(void)
 {
-	if (thread_vforked) {
+	if (thread_passive) {
 		sig_expose();
 		return;
 	}
@@ -154,7 +154,7 @@ static int after_failed_exec(int result)
 	int saved = errno;
 
 	sig_hide();
-	if (!thread_vforked) {
+	if (!thread_passive) {
 		stats_end(STATS_RUNNING, 0);
 		landing_release();
 	}
@@ -212,7 +212,7 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 	return EXEC(REAL(execveat)(dir, path, argv, ENVIRONMENT(envp), flags));
 }
 
-/* ARG and what follows it up to NULL, as a vector in the caller's frame; AP is left behind the NULL. */
+/* ARG and what follows up to NULL, as a vector in the caller's frame; AP is left behind NULL. */
 #define COLLECT(argv, arg, ap)                                                                    \
 	do {                                                                                      \
 		va_list count_ap_;                                                                \
@@ -263,7 +263,7 @@ EXPORT int execle(const char *path, const char *arg, ...)
 
 static void before_spawn(void)
 {
-	if (thread_vforked)
+	if (thread_passive)
 		return;
 	landing_hold();
 	landing_open_all();
@@ -275,7 +275,7 @@ static void after_spawn(void)
 {
 	int saved = errno;
 
-	if (thread_vforked)
+	if (thread_passive)
 		return;
 	if (thread_self_record && thread_self_record->masked)
 		sig_hide();

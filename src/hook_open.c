@@ -36,7 +36,7 @@ static COLD void reach(uintptr_t p, size_t n)
 #define string(s) hook_open_string(s)
 
 /* Can [p, p + n), now open, be read? The kernel reads a mask there and refuses it, or faults. */
-static COLD bool readable(const void *p, size_t n)
+COLD bool hook_readable(const void *p, size_t n)
 {
 	uintptr_t at = (uintptr_t)p & ~(uintptr_t)7, end = (uintptr_t)p + n;
 
@@ -52,7 +52,7 @@ COLD void hook_open_string(const char *s)
 	if (!landing_touches(s, PATH_MAX))
 		return;
 	bytes(s, 1);
-	if (readable(s, 1))
+	if (hook_readable(s, 1))
 		landing_open_string(s);
 }
 
@@ -67,7 +67,7 @@ static COLD void vectors(const struct iovec *iov, unsigned long n)
 	if (n > IOV_MAX)
 		return;
 	array(iov, n);
-	if (!readable(iov, n * sizeof(*iov)))
+	if (!hook_readable(iov, n * sizeof(*iov)))
 		return;
 	for (unsigned long i = 0; i < n; i++)
 		bytes(iov[i].iov_base, iov[i].iov_len);
@@ -90,7 +90,7 @@ static COLD void request(const void *p)
 	const struct aiocb *cb = p;
 
 	object(cb);
-	if (readable(cb, sizeof(*cb)))
+	if (hook_readable(cb, sizeof(*cb)))
 		bytes((const void *)cb->aio_buf, cb->aio_nbytes);
 }
 
@@ -99,7 +99,7 @@ static COLD void requests(const void *p, int n)
 	const void *const *list = p;
 
 	array(list, n);
-	if (n <= 0 || !readable(list, (size_t)n * sizeof(*list)))
+	if (n <= 0 || !hook_readable(list, (size_t)n * sizeof(*list)))
 		return;
 	for (int i = 0; i < n; i++)
 		if (list[i])
@@ -131,11 +131,20 @@ EXPORT int clock_gettime(clockid_t clock, struct timespec *t)
 	return REAL(clock_gettime)(clock, t);
 }
 
+/* Files of our own are made while they can be. */
+static void before_other_root(void)
+{
+	if (hook_passive())
+		return;
+	stats_before_losing_rights();
+	maps_before_chroot();
+}
+
 EXPORT int chroot(const char *path)
 {
 	if (landing_any())
 		string(path);
-	maps_before_chroot();
+	before_other_root();
 	return REAL(chroot)(path);
 }
 
@@ -145,7 +154,7 @@ EXPORT int pivot_root(const char *root, const char *old)
 		string(root);
 		string(old);
 	}
-	maps_before_chroot();
+	before_other_root();
 	return REAL(pivot_root)(root, old);
 }
 

@@ -31,7 +31,7 @@
 
 void process_before_fork(void)
 {
-	if (thread_vforked)
+	if (thread_passive)
 		return;
 	landing_hold();
 	landing_open_all();
@@ -39,7 +39,7 @@ void process_before_fork(void)
 
 void process_after_fork_parent(void)
 {
-	if (!thread_vforked)
+	if (!thread_passive)
 		landing_release();
 }
 
@@ -47,7 +47,7 @@ void process_after_fork_child(void)
 {
 	int saved = errno;
 
-	thread_vforked = 0; /* a fork in the child of a vfork has memory of its own again */
+	thread_passive = 0; /* a fork in the child of a vfork has memory of its own again */
 	thread_forked();
 	sig_forked();
 	landing_forked();
@@ -112,13 +112,13 @@ void vfork_prepare(void)
 
 	if (!hook_passive())
 		landing_open_all();
-	thread_vforked++;
+	thread_passive++;
 	errno = saved;
 }
 
 long vfork_done(long result)
 {
-	thread_vforked--;
+	thread_passive--;
 	if (result >= 0)
 		return result;
 	errno = (int)-result;
@@ -164,9 +164,9 @@ static int clone_shared_memory(struct clone_start *start, void *stack, int flags
 		shunt_stand_aside();
 	}
 	landing_open_all();
-	thread_vforked += waits;
+	thread_passive += waits;
 	pid = REAL(clone)(start->fn, stack, flags, start->argument, parent_tid, tls, child_tid);
-	thread_vforked -= waits;
+	thread_passive -= waits;
 	return pid;
 }
 
@@ -205,7 +205,7 @@ EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *argument, ..
 
 void process_ending(void)
 {
-	if (thread_vforked || !sig_own_process())
+	if (thread_passive || !sig_own_process())
 		return;
 	stats_end(STATS_EXIT, 0);
 	report_at_end();
@@ -258,7 +258,7 @@ BEFORE_LOSING_RIGHTS(initgroups, (const char *user, gid_t group), (user, group))
 BEFORE_LOSING_RIGHTS(unshare, (int flags), (flags))
 BEFORE_LOSING_RIGHTS(setns, (int fd, int kind), (fd, kind))
 
-/* What prctl may be given as a pointer reaches no further than a page, but for the filter's program. */
+/* A pointer given to prctl reaches no further than a page, but for the filter's program. */
 static void prctl_prepare(int option, const unsigned long arg[4])
 {
 	if (option == PR_SET_SECCOMP || option == 59 /* PR_SET_SYSCALL_USER_DISPATCH */) {

@@ -23,7 +23,7 @@ static _Atomic uint64_t interrupting;
 
 static inline bool passive(void)
 {
-	return thread_vforked || !atomic_load_explicit(&sig_active, memory_order_relaxed);
+	return thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed);
 }
 
 EXPORT int sigaction(int signal, const struct sigaction *action, struct sigaction *old)
@@ -296,7 +296,7 @@ EXPORT void __longjmp_chk(jmp_buf env, int value)
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {
-	if (thread_vforked || !atomic_load_explicit(&sig_active, memory_order_relaxed))
+	if (thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed))
 		return REAL(pthread_create)(thread, attributes, start, argument);
 	return thread_create(thread, attributes, start, argument, REAL(pthread_create));
 }

@@ -20,7 +20,7 @@
 
 static inline bool passive(void)
 {
-	return thread_vforked || !atomic_load_explicit(&sig_active, memory_order_relaxed);
+	return thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed);
 }
 
 static void settle(void)

@@ -26,7 +26,7 @@ struct syscall_way {
 
 struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, long e, long f);
 
-/* Calls that can reach no memory of the program's but a word that is no landing's, and change nothing of ours. */
+/* Calls that reach no memory of the program's and change nothing of ours. */
 static const short harmless[] = {
 	SYS_gettid, SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
 	SYS_sched_yield, SYS_tgkill, SYS_tkill, SYS_kill, SYS_membarrier, SYS_pidfd_open,
@@ -86,7 +86,7 @@ static void shares_memory(long number, long a)
 	}
 }
 
-/* A mask or a handler of the program's that goes round the virtual ones: faults may no longer reach us. */
+/* A mask or a handler that goes round the virtual ones: faults may no longer reach us. */
 static bool takes_faults(long number, long a, long b)
 {
 	if (number == SYS_rt_sigaction)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "arena.h"
 #include "config.h"
@@ -58,13 +59,26 @@ enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct s
 		return VERDICT_ENGINE_OFF;
 	atomic_fetch_add_explicit(&site->chunks, 1, memory_order_relaxed);
 	l = landing_find((uintptr_t)buf);
-	v = site_ready(site, l ? &l->patience : NULL);
+	v = site_ready(site, l ? &l->patience : NULL, n);
 	if (v == VERDICT_REWRITTEN && !fill_possible())
 		v = VERDICT_LIMIT;
 	return v;
 }
 
-/* Another thread writes what is read here: an event loop must not come to wait for the disk. */
+static bool page_resident(int fd, off_t offset)
+{
+	char byte;
+	struct iovec iov = { &byte, 1 };
+
+	/* preadv2 takes its offset in two halves; on 64 bits the first has it all */
+	return PRIM6(SYS_preadv2, fd, &iov, 1, offset, 0, RWF_NOWAIT) == 1;
+}
+
+/*
+ * Another thread writes what is read here: an event loop must not come to wait for
+ * the disk. cachestat counts the pages, but answers only for files that one may write
+ * to; else the middle and the last page are tried, since a file is read in ahead in order.
+ */
 static bool resident(int fd, off_t offset, size_t n)
 {
 	struct { uint64_t offset, length; } range = { (uint64_t)offset, n };
@@ -72,8 +86,9 @@ static bool resident(int fd, off_t offset, size_t n)
 	uint64_t first = page_down((uintptr_t)offset), last = page_up((uintptr_t)offset + n);
 
 	enum { CACHESTAT = 451 }; /* kernel >= 6.5, the same number everywhere */
-	return PRIM4(CACHESTAT, fd, &range, &answer, 0) == 0 &&
-	       answer.cache >= (last - first) / shunt_page;
+	if (PRIM4(CACHESTAT, fd, &range, &answer, 0) == 0)
+		return answer.cache >= (last - first) / shunt_page;
+	return page_resident(fd, offset + (off_t)n - 1) && page_resident(fd, offset + (off_t)(n / 2));
 }
 
 /* The whole pages that would be armed: inside the buffer, less those that the program is known to touch. */
@@ -325,6 +340,6 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, str
 	}
 	lock_drop(&a.l->lock, &held);
 	if (*why == VERDICT_STOOD_ASIDE || source_at(a.source)->verdict != VERDICT_REWRITTEN)
-		source_unbind(e); /* the number means another file by now, or the file must be judged again */
+		source_unbind(e, false); /* the number means another file by now, or the file must be judged again */
 	return ret;
 }

@@ -205,18 +205,27 @@ static bool is_stack(const struct area *a, uintptr_t lo, uintptr_t hi)
 	return thread_stack_overlaps(lo, hi);
 }
 
+static bool is_plain(const struct area *a)
+{
+	return !a->file && !(a->flags & AREA_SHARED) &&
+	       (a->flags & (AREA_READ | AREA_WRITE | AREA_EXEC)) == (AREA_READ | AREA_WRITE);
+}
+
+/* A heap is often several mappings in a row, in the child of a fork above all. */
 enum verdict maps_can_land(uintptr_t lo, uintptr_t hi)
 {
 	struct area a;
 
-	if (!area_at(lo, &a))
-		return VERDICT_HOST_LIMITS;
-	if (is_stack(&a, lo, hi))
-		return VERDICT_STACK;
-	if (a.lo > lo || a.hi < hi || a.file || (a.flags & AREA_SHARED) ||
-	    (a.flags & (AREA_READ | AREA_WRITE | AREA_EXEC)) != (AREA_READ | AREA_WRITE) ||
-	    tainted(lo, hi))
+	if (tainted(lo, hi))
 		return VERDICT_SHARED_MEMORY;
+	for (uintptr_t at = lo; at < hi; at = a.hi) {
+		if (!area_at(at, &a))
+			return at == lo ? VERDICT_HOST_LIMITS : VERDICT_SHARED_MEMORY;
+		if (is_stack(&a, lo, hi))
+			return VERDICT_STACK;
+		if (a.lo > at || !is_plain(&a))
+			return VERDICT_SHARED_MEMORY;
+	}
 	return VERDICT_REWRITTEN;
 }
 
@@ -226,13 +235,18 @@ enum verdict maps_can_land(uintptr_t lo, uintptr_t hi)
  */
 bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 {
-	struct procmap_query q = { .size = sizeof(q), .query_addr = lo };
+	struct procmap_query q = { .size = sizeof(q) };
 	int fd = atomic_load_explicit(&maps_fd, memory_order_relaxed);
 
 	if (unlikely(atomic_load_explicit(&has_query, memory_order_relaxed) <= 0))
 		return prim_mprotect((void *)lo, hi - lo, 0) == 0;
-	return fd >= 0 && prim_ioctl(fd, QUERY_REQUEST, &q) == 0 && q.vma_start <= lo &&
-	       q.vma_end >= hi && (q.vma_flags & 15) == 0 && q.inode == 0;
+	for (uintptr_t at = lo; at < hi; at = q.vma_end) {
+		q.query_addr = at;
+		if (fd < 0 || prim_ioctl(fd, QUERY_REQUEST, &q) < 0 || q.vma_start > at ||
+		    (q.vma_flags & 15) != 0 || q.inode != 0)
+			return false;
+	}
+	return true;
 }
 
 bool maps_allows(uintptr_t address, bool write)

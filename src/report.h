@@ -17,7 +17,7 @@
 /* Where the text goes: called with pieces in order. */
 typedef void report_out_fn(void *context, const char *text, size_t length);
 
-/* file:line of a frame for the command; NULL in the library. Writes to BUF, returns false if not known. */
+/* file:line of a frame, for the command; NULL in the library. FILE is filled; false: not known. */
 typedef bool report_line_fn(void *context, const struct stats *s, const struct stats_frame *f,
 			    char *file, size_t file_size, unsigned *line);
 
@@ -32,7 +32,7 @@ struct report_options {
 	void *line_context;
 };
 
-/* Is S (SIZE bytes, from a file that anybody may have written) a counters file that can be walked? */
+/* Is S (SIZE bytes, from a file that anybody may have written) counters that can be walked? */
 bool report_valid(const struct stats *s, size_t size);
 
 /*

@@ -191,7 +191,7 @@ static void write_count(struct format *f, uint64_t n, const char *one, const cha
 	format_text(f, n == 1 ? one : many);
 }
 
-/* A fill costs more calls than it saves, so what was avoided may be less than nothing: then it is said. */
+/* A fill costs more calls than it saves, so less than nothing may have been avoided: it is said. */
 static void write_saved(const struct table *t)
 {
 	int64_t copies = t->walk->sum.copies_avoided, calls = t->walk->sum.calls_avoided;

@@ -64,14 +64,14 @@ unsigned walk_frames(const struct stats_site *site);
 /* The path of module INDEX, at most STATS_PATH bytes and perhaps no NUL; "" if there is none. */
 const char *walk_module(const struct stats *s, uint32_t index);
 
-/* Is A in SA the same code as B in SB? The module's path and the place in it of the innermost frame. */
+/* Is A in SA the same code as B in SB? Module path and place in it of the innermost frame. */
 bool walk_same_site(const struct stats *sa, const struct stats_site *a, const struct stats *sb,
 		    const struct stats_site *b);
 
 /* FRAME as "symbol+0x4e", or "module+0x1234" (without directory) when it has no symbol. */
 void walk_frame_text(struct format *f, const struct stats *s, const struct stats_frame *frame);
 
-/* The start of process PID in clock ticks since boot (field 22 of its stat), 0 if that is not known. */
+/* The start of process PID in clock ticks since boot (field 22 of its stat), 0: not known. */
 uint64_t walk_start_ticks(int pid);
 
 /*

@@ -9,6 +9,7 @@
  */
 #undef _FORTIFY_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -51,7 +52,9 @@ static int own_pid;
 static bool want_endings;
 static _Atomic int ending_now;
 
-static const unsigned char endings[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE};
+static const unsigned char endings[] = {
+	SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE,
+};
 
 static void table_take(uint64_t *mask)
 {
@@ -157,7 +160,7 @@ static void die_of(int signal)
 	prim_sigprocmask(SIG_UNBLOCK, &bit, NULL);
 }
 
-/* A second ending signal must not cut off the report that the first began: half a second at most. */
+/* A second ending signal must not cut off the report of the first: half a second at most. */
 static void wait_for_report(void)
 {
 	struct timespec pause = {0, 5000000};
@@ -177,9 +180,10 @@ static void ending_handler(int signal, siginfo_t *info, void *context)
 
 	(void)info;
 	(void)context;
-	if (prim_getpid() == 1) /* the first process of a name space: the kernel ignores what it has at default */
+	/* of the first process of a name space the kernel ignores what is at its default */
+	if (prim_getpid() == 1)
 		return;
-	if (!thread_vforked && sig_own_process()) {
+	if (!thread_passive && sig_own_process()) {
 		if (atomic_compare_exchange_strong(&ending_now, &none, 1)) {
 			stats_end(STATS_SIGNAL, signal);
 			report_at_end();
@@ -191,12 +195,13 @@ static void ending_handler(int signal, siginfo_t *info, void *context)
 	die_of(signal);
 }
 
-/* SIGNAL is at its default: puts ours there if the report asks for it. Called with the table taken. */
+/* SIGNAL is at its default: puts ours there if a report is wanted. The table is taken. */
 static void front_ending(int signal, const struct sigaction *shown)
 {
 	struct disposition *d = &table[signal];
 
-	if (!want_endings || prim_getpid() == 1 || install_ours(signal, ending_handler, SA_RESTART) < 0)
+	if (!want_endings || prim_getpid() == 1 ||
+	    install_ours(signal, ending_handler, SA_RESTART) < 0)
 		return;
 	learn_restorer(signal);
 	d->shown = *shown;
@@ -223,7 +228,7 @@ static void note_program_handler(int signal, sighandler_t handler)
 		atomic_store_explicit(&pipe_handler, handler, memory_order_relaxed);
 }
 
-/* SIGNAL is a fault of which ours is in front: the kernel hears of it only how calls are interrupted. */
+/* Ours stays in front of SIGNAL: the kernel hears only how calls are to be interrupted. */
 static void show_only(struct disposition *d, int signal, const struct sigaction *action)
 {
 	bool restart = action->sa_flags & SA_RESTART || !is_handler(action->sa_handler);
@@ -370,7 +375,7 @@ bool sig_faults_owned(void)
 	return atomic_load_explicit(&faults_owned, memory_order_acquire);
 }
 
-/* The program's action for a fault; SA_RESETHAND is done here, as the kernel does it before the call. */
+/* The program's action for a fault; SA_RESETHAND comes before the call, as in the kernel. */
 static void take_action(int signal, bool delivered, struct sigaction *a)
 {
 	struct disposition *d = &table[signal];
@@ -387,7 +392,8 @@ static void take_action(int signal, bool delivered, struct sigaction *a)
  * The program's handler, with the mask that the kernel would have set and the
  * context that it would have seen. It may not come back (siglongjmp): nothing is held.
  */
-static void call_handler(int signal, siginfo_t *info, ucontext_t *context, const struct sigaction *a)
+static void call_handler(int signal, siginfo_t *info, ucontext_t *context,
+			 const struct sigaction *a)
 {
 	struct thread *t = thread_self();
 	uint64_t bits = sig_bits(&context->uc_sigmask), before = t ? t->masked : 0;
@@ -410,7 +416,7 @@ static void call_handler(int signal, siginfo_t *info, ucontext_t *context, const
 	(void)sig_pending();
 }
 
-/* kill, raise, sigqueue, and the memory error that is told in advance: no instruction to go back to. */
+/* kill, raise, and the memory error that is told in advance: no instruction to go back to. */
 static bool was_sent(int signal, const siginfo_t *info)
 {
 	return info->si_code <= 0 || (signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
@@ -433,7 +439,7 @@ void sig_chain(int signal, siginfo_t *info, void *context)
 	}
 	if (sent && a.sa_handler == SIG_IGN)
 		return;
-	if (!thread_vforked && sig_own_process())
+	if (!thread_passive && sig_own_process())
 		stats_end(STATS_SIGNAL, signal);
 	if (sent)
 		die_of(signal);
@@ -547,6 +553,9 @@ bool sig_in_handler(void)
 	if (!wanted || atomic_load(&raw_changes) || at < lo || at >= hi)
 		return true;
 	end = hi - at > SCAN ? at + SCAN : hi;
+	/* above libc's data of the thread there are no frames, and perhaps no memory */
+	if ((uintptr_t)pthread_self() > at && (uintptr_t)pthread_self() < end)
+		end = (uintptr_t)pthread_self();
 	for (at &= -sizeof(at); at + sizeof(at) <= end; at += sizeof(at))
 		if (*(const uintptr_t *)at == wanted)
 			return true;

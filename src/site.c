@@ -8,6 +8,9 @@
 
 enum { SITES = 512, PROBES = 16, LEVELS = 12, STEADY = 64 };
 
+/* A wrong guess costs a few microseconds whatever the size: for such chunks it is lost in the copy. */
+enum { LARGE = 1024 * 1024 };
+
 static struct site sites[SITES];
 static struct site nowhere = { .caller = 1, .stats = SITE_NONE }; /* when the table is full */
 
@@ -47,7 +50,7 @@ void site_name(struct site *site)
 		site->wanted = false;
 }
 
-enum verdict site_ready(struct site *site, struct patience *buffer)
+enum verdict site_ready(struct site *site, struct patience *buffer, size_t n)
 {
 	struct patience *p = buffer ? buffer : &site->patience;
 	uint32_t wait = atomic_load_explicit(&p->wait, memory_order_relaxed);
@@ -56,7 +59,7 @@ enum verdict site_ready(struct site *site, struct patience *buffer)
 		atomic_store_explicit(&p->wait, wait - 1, memory_order_relaxed);
 		return VERDICT_LOOKED_AT;
 	}
-	if (atomic_load_explicit(&site->streak, memory_order_relaxed) < config.learn)
+	if (atomic_load_explicit(&site->streak, memory_order_relaxed) < config.learn && n < LARGE)
 		return VERDICT_LEARNING;
 	return VERDICT_REWRITTEN;
 }

@@ -50,8 +50,11 @@ struct site *site_of(const void *caller);
  */
 void site_name(struct site *site);
 
-/* May a chunk land here now? REWRITTEN, LEARNING or LOOKED_AT. Counts down what there is to wait. */
-enum verdict site_ready(struct site *site, struct patience *buffer);
+/*
+ * May a chunk of N bytes land here now? REWRITTEN, LEARNING or LOOKED_AT. Counts down
+ * what there is to wait. BUFFER: what is known of this very buffer, or NULL.
+ */
+enum verdict site_ready(struct site *site, struct patience *buffer, size_t n);
 
 /* A chunk read at SITE was written whole. */
 void site_passed(struct site *site);

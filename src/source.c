@@ -19,19 +19,22 @@
 #include "stats.h"
 #include "thread.h"
 
-enum { WAYS = 8, SETS = SOURCES / WAYS, FORBIDDEN = 256 };
+enum { WAYS = 8, SETS = SOURCES / WAYS, LOCKS = 256 };
 #define SECOND UINT64_C(1000000000)
 #define SETTLE_AGE (10 * SECOND)
 
 static struct source sources[SOURCES];
 static struct lock set_lock[SETS];
 
-/* Files that this process has ever locked. Full: every file counts as locked. */
+/* Files that this process has locked. Full: every file counts as one that may not land. */
+enum lock_state { NOT_LOCKED, HELD_WHOLE, NEVER_AGAIN };
 static struct {
-	_Atomic dev_t device;
-	_Atomic ino_t inode;
-} forbidden[FORBIDDEN];
-static _Atomic int forbidden_count;
+	dev_t device;
+	ino_t inode;
+	_Atomic uint8_t state;
+} locks[LOCKS];
+static _Atomic int lock_count;
+static struct lock locks_lock;
 
 uint32_t source_identity(dev_t device, ino_t inode)
 {
@@ -48,34 +51,36 @@ struct source *source_at(int index)
 	return &sources[index];
 }
 
-static bool is_forbidden(dev_t device, ino_t inode)
+static enum lock_state lock_state(dev_t device, ino_t inode)
 {
-	int n = atomic_load_explicit(&forbidden_count, memory_order_acquire);
+	int n = atomic_load_explicit(&lock_count, memory_order_acquire);
 
-	if (n > FORBIDDEN)
-		return true;
+	if (n > LOCKS)
+		return NEVER_AGAIN;
 	for (int i = 0; i < n; i++)
-		if (forbidden[i].inode == inode && forbidden[i].device == device)
-			return true;
-	return false;
+		if (locks[i].inode == inode && locks[i].device == device)
+			return locks[i].state;
+	return NOT_LOCKED;
 }
 
-static void forbid(dev_t device, ino_t inode)
+static void set_lock_state(dev_t device, ino_t inode, enum lock_state state)
 {
-	int n;
+	struct lock_held held;
+	int i;
 
-	if (is_forbidden(device, inode))
-		return;
-	n = atomic_load(&forbidden_count);
-	if (n < FORBIDDEN) {
-		forbidden[n].device = device;
-		forbidden[n].inode = inode;
-		/* two threads at once may lose one of two rows: then all files are taken as locked */
-		if (!atomic_compare_exchange_strong(&forbidden_count, &n, n + 1))
-			atomic_store(&forbidden_count, FORBIDDEN + 1);
-	} else {
-		atomic_store(&forbidden_count, FORBIDDEN + 1);
+	lock_take(&locks_lock, &held);
+	for (i = 0; i < lock_count && i < LOCKS; i++)
+		if (locks[i].inode == inode && locks[i].device == device)
+			break;
+	if (i < LOCKS) {
+		locks[i].device = device;
+		locks[i].inode = inode;
+		if (locks[i].state != NEVER_AGAIN || i == lock_count)
+			locks[i].state = (uint8_t)state;
 	}
+	if (i == lock_count || i == LOCKS)
+		atomic_store_explicit(&lock_count, i + 1, memory_order_release);
+	lock_drop(&locks_lock, &held);
 }
 
 /* ---- may this file land? ---- */
@@ -182,7 +187,7 @@ static void let_go(struct source *s)
 {
 	int fd = atomic_load(&s->fd);
 
-	if (fd < 0 || atomic_load(&s->landings) > 0)
+	if (fd < 0 || atomic_load(&s->landings) > 0 || s->locked)
 		return;
 	if (atomic_load(&s->holders) > 0 && s->verdict == VERDICT_REWRITTEN)
 		return;
@@ -269,12 +274,13 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 	unsigned set = set_of(source_identity(st->st_dev, st->st_ino));
 	struct lock_held held;
 	enum verdict v = VERDICT_LIMIT;
+	enum lock_state locked = lock_state(st->st_dev, st->st_ino);
 	struct source *s;
 
 	init_once();
 	if (st->st_size == 0)
 		return VERDICT_SPECIAL_FILE;
-	if (is_forbidden(st->st_dev, st->st_ino))
+	if (locked == NEVER_AGAIN)
 		return VERDICT_LOCKED;
 	lock_take(&set_lock[set], &held);
 	s = find_slot(set, st);
@@ -283,6 +289,8 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 	if (v == VERDICT_REWRITTEN) {
 		int none = 0;
 
+		if (locked == HELD_WHOLE)
+			s->locked = true;
 		if (atomic_compare_exchange_strong(&e->source, &none, (int)(s - sources) + 1))
 			atomic_fetch_add(&s->holders, 1);
 	}
@@ -314,11 +322,41 @@ void source_reap(int index)
 	lock_drop(&set_lock[set], &held);
 }
 
-void source_unbind(struct fd_entry *e)
+/*
+ * The program closes a file that it holds a POSIX lock on: the lock goes now in any
+ * case, so now is when our duplicate may go. If another thread is sending from it
+ * just now it stays for good: a close later could drop a lock taken later.
+ */
+static void close_locked(int index)
+{
+	struct source *s = &sources[index];
+	struct lock_held held;
+	int fd;
+
+	landing_open_source(index);
+	lock_take(&set_lock[index / WAYS], &held);
+	fd = s->fd;
+	s->locked = false;
+	s->verdict = VERDICT_UNSETTLED;
+	s->retry = 0;
+	if (sending_from(index))
+		atomic_store(&s->fd, -1);
+	else
+		let_go(s);
+	if (fd >= 0)
+		set_lock_state(s->device, s->inode, NOT_LOCKED);
+	lock_drop(&set_lock[index / WAYS], &held);
+}
+
+void source_unbind(struct fd_entry *e, bool closing)
 {
 	int index = atomic_exchange(&e->source, 0) - 1;
 
-	if (index >= 0 && atomic_fetch_sub(&sources[index].holders, 1) == 1)
+	if (index < 0)
+		return;
+	if (closing && sources[index].locked)
+		close_locked(index);
+	if (atomic_fetch_sub(&sources[index].holders, 1) == 1)
 		source_reap(index);
 }
 
@@ -346,36 +384,46 @@ static struct source *find_landed(const struct stat *st)
 	return NULL;
 }
 
-/* A thread is sending from S just now; a close after the program's lock would drop that: S's duplicate stays open for good. */
-static void abandon(struct source *s)
+void source_before_use(int fd, enum source_use use)
 {
-	unsigned set = (unsigned)(s - sources) / WAYS;
-	struct lock_held held;
-
-	lock_take(&set_lock[set], &held);
-	atomic_store(&s->fd, -1);
-	lock_drop(&set_lock[set], &held);
-}
-
-void source_forbid(int fd, enum source_use use)
-{
+	enum lock_state state = use == SOURCE_WHOLE_LOCK ? HELD_WHOLE : NEVER_AGAIN;
 	struct source *s;
 	struct stat st;
 
 	if (prim_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
+	s = find_landed(&st);
+	if (s && s->locked && use == SOURCE_WHOLE_LOCK)
+		return; /* locked anew, under the same rule */
+	if (s) {
+		/* first the verdict, then the landings: who lands now sees the one or is seen by the other */
+		s->retry = 0;
+		atomic_store(&s->verdict, VERDICT_LOCKED);
+		landing_open_source((int)(s - sources));
+		source_reap((int)(s - sources));
+		if (s->fd >= 0) {
+			/* another thread is sending from it: see close_locked */
+			s->locked = true;
+			state = NEVER_AGAIN;
+		}
+	}
 	if (use != SOURCE_FLAGS)
-		forbid(st.st_dev, st.st_ino);
+		set_lock_state(st.st_dev, st.st_ino, state);
+}
+
+void source_before_unlock(int fd)
+{
+	struct source *s;
+	struct stat st;
+
+	if (prim_fstat(fd, &st) < 0 || lock_state(st.st_dev, st.st_ino) != HELD_WHOLE)
+		return;
+	set_lock_state(st.st_dev, st.st_ino, NEVER_AGAIN);
 	s = find_landed(&st);
 	if (!s)
 		return;
-	/* first the verdict, then the landings: who lands now sees the one or is seen by the other */
-	s->retry = 0;
 	atomic_store(&s->verdict, VERDICT_LOCKED);
 	landing_open_source((int)(s - sources));
-	source_reap((int)(s - sources));
-	if (use == SOURCE_POSIX_LOCK && s->fd >= 0)
-		abandon(s);
 }
 
 static void written(const struct stat *st)
@@ -428,6 +476,7 @@ void source_evade(int fd)
 
 void source_forked(void)
 {
+	lock_reset(&locks_lock);
 	for (int i = 0; i < SETS; i++)
 		lock_reset(&set_lock[i]);
 	/* the duplicates are the child's as well; no landing is left, so those without a holder go */

@@ -25,6 +25,7 @@ struct source {
 	_Atomic int holders;     /* descriptors of the program bound to it */
 	_Atomic int landings;    /* landings that name it */
 	_Atomic uint8_t verdict; /* REWRITTEN: it may land */
+	_Atomic bool locked;     /* the duplicate was made under a lock: closed with the program's own only */
 	dev_t device;
 	ino_t inode;
 	struct timespec mtime, ctime;
@@ -45,8 +46,8 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st);
  */
 enum verdict source_still(int index, const struct stat *st);
 
-/* E no longer means its file. */
-void source_unbind(struct fd_entry *e);
+/* E no longer means its file: CLOSING, because the program closes it just now (or did, unheard). */
+void source_unbind(struct fd_entry *e, bool closing);
 
 struct source *source_at(int index);
 
@@ -58,13 +59,18 @@ void source_release(int index);
 void source_reap(int index);
 
 /*
- * This process is about to take a lock or lease on FD's file, or to change its
- * status flags: its landings are filled and our duplicate is closed, before the
- * lock is there (closing one afterwards would drop a POSIX lock; keeping one
- * would keep a flock). A file that was ever locked or leased never lands again.
+ * Locks and flags. Closing any descriptor of a file drops the process's POSIX
+ * locks on it, and a duplicate keeps a flock alive, so before one is taken our
+ * duplicate is gone. What was ever locked in another way than this never lands again:
+ * a POSIX lock on the whole file, as FTP servers take it for a download, keeps
+ * writers away; the file lands while it is held, and our duplicate is closed where the
+ * program closes its own, which drops the lock anyway.
  */
-enum source_use { SOURCE_FLAGS, SOURCE_FLOCK, SOURCE_POSIX_LOCK };
-void source_forbid(int fd, enum source_use use);
+enum source_use { SOURCE_FLAGS, SOURCE_WHOLE_LOCK, SOURCE_OTHER_LOCK };
+void source_before_use(int fd, enum source_use use);
+
+/* The program gives its lock on FD's file back: what is landed of it is filled. */
+void source_before_unlock(int fd);
 
 /* This process is about to change FD's file, or the file at PATH: its landings are filled first. */
 void source_written(int fd);

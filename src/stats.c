@@ -227,12 +227,14 @@ void stats_end(enum stats_ended what, int signal)
 
 	stats_own.ended = what;
 	stats_own.signal = signal;
-	stats_own.finished = prim_wall();
+	stats_own.finished = what == STATS_RUNNING ? 0 : prim_wall();
 	if (!s)
 		return;
 	s->signal = signal;
 	atomic_store(&s->finished, stats_own.finished);
 	atomic_store(&s->ended, what);
+	if (what == STATS_SIGNAL) /* perhaps nothing more is done here */
+		stats_trim();
 }
 
 void stats_set_features(bool lease, bool procmap, bool guard)

@@ -155,13 +155,16 @@ struct stats *stats_peek(void);
  */
 void stats_init(int argc, char **argv);
 
-/* In the child of a fork: its counters begin at zero, in a file of its own, made when first needed. */
+/* In the child of a fork: counters begin at zero, in a file of its own, made when first needed. */
 void stats_forked(void);
 
 /* Called before the process loses rights or its root directory: makes the file while it can. */
 void stats_before_losing_rights(void);
 
-/* Marks the end; what is STATS_EXIT or STATS_SIGNAL with the signal's number. */
+/*
+ * Marks the end; WHAT is STATS_EXIT, STATS_EXEC, or STATS_SIGNAL with the signal's
+ * number. STATS_RUNNING takes it back: the exec failed.
+ */
 void stats_end(enum stats_ended what, int signal);
 
 /* What can be done in this process, for the report; holds for its children too. Makes no file. */

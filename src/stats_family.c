@@ -113,11 +113,19 @@ static void visit_family(visit_fn *visit, void *context)
 	}
 }
 
+/* What was handed over by a child that could not remove its file. */
+static void sweep_one(int dir, const char *name, int fd, const struct head *head, void *context)
+{
+	if (head->reported && !config.stats[0] && !walk_pid_alive(head->pid, head->start_ticks))
+		prim_unlinkat(dir, name, 0);
+}
+
 static void collect_one(int dir, const char *name, int fd, const struct head *head, void *context)
 {
 	struct sum *sum = context;
 	uint64_t now = prim_wall();
 
+	sweep_one(dir, name, fd, head, NULL);
 	if (head->reported ||
 	    prim_pread(fd, sum->scratch, sizeof(struct stats), 0) != sizeof(struct stats) ||
 	    !report_valid(sum->scratch, sizeof(struct stats)))
@@ -135,12 +143,6 @@ unsigned stats_family_collect(struct stats *sum, struct stats *scratch)
 
 	visit_family(collect_one, &s);
 	return s.count;
-}
-
-static void sweep_one(int dir, const char *name, int fd, const struct head *head, void *context)
-{
-	if (head->reported && !walk_pid_alive(head->pid, head->start_ticks))
-		prim_unlinkat(dir, name, 0);
 }
 
 void stats_forked_parent(void)
@@ -288,6 +290,7 @@ void stats_family_hand_over(void)
 	if (stats_own.pid == stats_own.root) {
 		stats_trim();
 		end_family();
+		visit_family(sweep_one, NULL);
 		return;
 	}
 	if (!own || !stats_own.file.name[0] || !adds_up())

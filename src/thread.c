@@ -24,7 +24,7 @@ enum { BORN = -1, BLOCK = 64 * 1024, DESTRUCTOR_ROUNDS = 4 };
 #define STACK_LIMIT (UINT64_C(1) << 33)
 
 __thread struct thread *thread_self_record __attribute__((tls_model("initial-exec")));
-__thread unsigned char thread_vforked __attribute__((tls_model("initial-exec")));
+__thread unsigned char thread_passive __attribute__((tls_model("initial-exec")));
 
 /* libc's word, since 2.32; absent before, and then nothing is certain. */
 extern char __libc_single_threaded __attribute__((weak));
@@ -209,7 +209,8 @@ static void stack_by_libc(struct thread *t, size_t size)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0), hi = (uintptr_t)pthread_self();
 	uintptr_t lo;
 
-	if (hi < here || hi - here > STACK_LIMIT) /* no thread of libc's: what surely is the stack */
+	/* no thread of libc's: what surely is the stack */
+	if (hi < here || hi - here > STACK_LIMIT)
 		hi = here;
 	hi = page_up(hi + 1) + shunt_page;
 	lo = hi > size ? page_down(hi - size) : shunt_page;
@@ -241,7 +242,7 @@ struct thread *thread_enrol(void)
 	uint64_t mask;
 	size_t size;
 
-	if (thread_vforked)
+	if (thread_passive)
 		return thread_self_record;
 	prim_signals_block(&mask);
 	t = thread_self_record ? thread_self_record : take(tid);

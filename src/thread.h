@@ -44,7 +44,7 @@ extern __thread struct thread *thread_self_record __attribute__((tls_model("init
  * > 0 in the child of a vfork: it shares our memory, so every hook only passes
  * through. Set by the parent before the call, cleared when it goes on.
  */
-extern __thread unsigned char thread_vforked __attribute__((tls_model("initial-exec")));
+extern __thread unsigned char thread_passive __attribute__((tls_model("initial-exec")));
 
 /* The record of this thread, enrolled if need be; NULL when no memory is left. Keeps errno. */
 struct thread *thread_enrol(void);

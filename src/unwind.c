@@ -7,6 +7,8 @@
  * every process, C++ exceptions and pthread_cancel with them. Where it cannot be had
  * (a chroot, or not built in) a site is the caller of the hook alone.
  */
+#include "hook.h"
+#include "thread.h"
 #include "unwind.h"
 
 #include <dlfcn.h>
@@ -54,7 +56,7 @@ static struct {
 /* Two threads may do this at once; they store the same. */
 static void load_library(void)
 {
-	void *handle = dlopen("libunwind.so.8", RTLD_LAZY | RTLD_LOCAL);
+	void *handle = REAL(dlopen)("libunwind.so.8", RTLD_LAZY | RTLD_LOCAL);
 
 	if (handle) {
 		*(void **)&lib.init_local = dlsym(handle, NAME_OF(unw_init_local));
@@ -166,7 +168,10 @@ int unwind_site(const void *caller)
 	}
 	inside = here;
 	s = stats_get();
+	/* libunwind asks the kernel whether an address can be read: that must not open a landing */
+	thread_passive++;
 	walk_stack((uintptr_t)caller, &t);
+	thread_passive--;
 	if (t.count == 0)
 		t.at[t.count++] = (uintptr_t)caller;
 	index = find(s, &t);

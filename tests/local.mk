@@ -17,6 +17,7 @@ EXTRA_DIST += tests/place.py
 include tests/unit/local.mk
 include tests/apps/local.mk
 include tests/hooks/local.mk
+include tests/command/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop

@@ -18,7 +18,7 @@ bool double_resolving;
 size_t shunt_page = 4096;
 _Atomic unsigned char shunt_state = SHUNT_LIVE;
 _Atomic int landing_armed;
-__thread unsigned char thread_vforked;
+__thread unsigned char thread_passive;
 __thread unsigned long prim_calls;
 
 static uintptr_t armed_lo, armed_hi;

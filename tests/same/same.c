@@ -97,12 +97,20 @@ void same_copy_file(const char *from, const char *to)
 	close(out);
 }
 
+ssize_t same_get(int fd, void *p, size_t n)
+{
+	ssize_t got = read(fd, p, n);
+
+	__asm__ volatile("" : "+r"(got)); /* no tail call: the site is here */
+	return got;
+}
+
 void same_loop(struct same_rig *r, int rounds)
 {
 	ssize_t n, m, total = 0;
 
 	for (int i = 0; i < rounds; i++) {
-		n = read(r->source, r->buf, r->size);
+		n = same_get(r->source, r->buf, r->size);
 		if (n <= 0)
 			break;
 		for (ssize_t done = 0; done < n; done += m) {
@@ -119,7 +127,7 @@ void same_loop(struct same_rig *r, int rounds)
 
 void same_read(struct same_rig *r)
 {
-	ssize_t n = same_say("read", read(r->source, r->buf, r->size));
+	ssize_t n = same_say("read", same_get(r->source, r->buf, r->size));
 
 	r->got = n > 0 ? (size_t)n : 0;
 }
@@ -193,6 +201,8 @@ void same_finish(struct same_rig *r)
 {
 	int status;
 
+	if (r->drain == 0)
+		return;
 	if (r->source >= 0)
 		same_say("offset", lseek(r->source, 0, SEEK_CUR));
 	if (r->sink >= 0)
@@ -201,6 +211,7 @@ void same_finish(struct same_rig *r)
 	close(r->control);
 	if (waitpid(r->drain, &status, 0) == r->drain)
 		same_say_file("received");
+	r->drain = 0;
 }
 
 static int list(const struct same_case *cases)

@@ -41,6 +41,7 @@ enum {
 	SAME_OWN = 128,    /* the source is a copy of the data, "mine", that may be changed */
 	SAME_PAGE = 256,   /* the buffer begins on a page */
 	SAME_LOOSE = 512,  /* how much the peer receives varies from run to run: not compared */
+	SAME_LAZY = 1024,  /* must be seen to fill a lazy buffer, or it tests nothing */
 };
 
 struct same_rig {
@@ -82,6 +83,12 @@ uint64_t same_hash(const void *p, size_t n);
 
 /* Reads a chunk and writes all of it, ROUNDS times; says only how it ended. */
 void same_loop(struct same_rig *r, int rounds);
+
+/*
+ * read(2). All chunks are read by this one call, since what is learned hangs on
+ * the call site: a read of the case's own would be a new site, and not land.
+ */
+ssize_t same_get(int fd, void *p, size_t n) __attribute__((noinline));
 
 /* The next chunk into the buffer, and all of it to the sink; both are said. */
 void same_read(struct same_rig *r);

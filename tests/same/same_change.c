@@ -128,7 +128,7 @@ static void there_and_back(struct same_rig *r)
 /* The bytes behind a shorter chunk are those of the longer one before it. */
 static void shorter_chunk(struct same_rig *r)
 {
-	r->got = (size_t)same_say("read", read(r->source, r->buf, 20000));
+	r->got = (size_t)same_say("read", same_get(r->source, r->buf, 20000));
 	same_say_buffer(r);
 	same_say("write of both", write(r->sink, r->buf, r->size));
 }
@@ -137,7 +137,7 @@ static void shorter_after_write(struct same_rig *r)
 {
 	for (int n = 60000; n > 1000; n -= 7000) {
 		same_write(r);
-		r->got = (size_t)same_say("read", read(r->source, r->buf, (size_t)n));
+		r->got = (size_t)same_say("read", same_get(r->source, r->buf, (size_t)n));
 	}
 	same_say_buffer(r);
 	same_say("write of all", write(r->sink, r->buf, r->size));
@@ -150,7 +150,7 @@ static void sliding(struct same_rig *r)
 	for (int i = 0; i < 20; i++) {
 		char *p = r->buf + i * 777;
 
-		r->got = (size_t)same_say("read", read(r->source, p, 40000));
+		r->got = (size_t)same_say("read", same_get(r->source, p, 40000));
 		same_say("write", write(r->sink, p, r->got));
 	}
 	same_say_buffer(r);
@@ -158,7 +158,7 @@ static void sliding(struct same_rig *r)
 
 static void into_the_middle(struct same_rig *r)
 {
-	same_say("read", read(r->source, r->buf + 20000, 20000));
+	same_say("read", same_get(r->source, r->buf + 20000, 20000));
 	same_say_memory("before it", r->buf, 20000);
 	same_say("write", write(r->sink, r->buf, r->size));
 	same_say_buffer(r);
@@ -172,33 +172,33 @@ static void moved(struct same_rig *r)
 }
 
 static const struct same_case cases[] = {
-	{ "first_byte", first_byte, 0, 0 },
-	{ "first_byte_page", first_byte, SAME_PAGE, 0 },
-	{ "head_edge", head_edge, 0, 0 },
-	{ "last_of_head_edge", last_of_head_edge, 0, 0 },
-	{ "first_of_first_page", first_of_first_page, 0, 0 },
-	{ "middle_byte", middle_byte, 0, 0 },
-	{ "middle_byte_page", middle_byte, SAME_PAGE, 0 },
-	{ "over_a_border", over_a_border, 0, 0 },
-	{ "tail_edge", tail_edge, 0, 0 },
-	{ "last_byte", last_byte, 0, 0 },
-	{ "last_byte_page", last_byte, SAME_PAGE, 0 },
-	{ "both_edges", both_edges, 0, 0 },
-	{ "all_of_it", all_of_it, 0, 0 },
-	{ "just_after", just_after, 0, 0 },
-	{ "just_after_page", just_after, SAME_PAGE, 0 },
-	{ "just_before", just_before, 0, 0 },
-	{ "just_before_page", just_before, SAME_PAGE, 0 },
-	{ "once_only", once_only, 0, 0 },
-	{ "after_the_write", after_the_write, 0, 0 },
-	{ "between_two_writes", between_two_writes, 0, 0 },
-	{ "there_and_back", there_and_back, 0, 0 },
-	{ "shorter_chunk", shorter_chunk, 0, 0 },
-	{ "shorter_chunk_page", shorter_chunk, SAME_PAGE, 0 },
-	{ "shorter_after_write", shorter_after_write, 0, 0 },
-	{ "sliding", sliding, 0, 0 },
-	{ "into_the_middle", into_the_middle, 0, 0 },
-	{ "moved", moved, 0, 0 },
+	{ "first_byte", first_byte, SAME_LAZY, 0 },
+	{ "first_byte_page", first_byte, SAME_PAGE | SAME_LAZY, 0 },
+	{ "head_edge", head_edge, SAME_LAZY, 0 },
+	{ "last_of_head_edge", last_of_head_edge, SAME_LAZY, 0 },
+	{ "first_of_first_page", first_of_first_page, SAME_LAZY, 0 },
+	{ "middle_byte", middle_byte, SAME_LAZY, 0 },
+	{ "middle_byte_page", middle_byte, SAME_PAGE | SAME_LAZY, 0 },
+	{ "over_a_border", over_a_border, SAME_LAZY, 0 },
+	{ "tail_edge", tail_edge, SAME_LAZY, 0 },
+	{ "last_byte", last_byte, SAME_LAZY, 0 },
+	{ "last_byte_page", last_byte, SAME_PAGE | SAME_LAZY, 0 },
+	{ "both_edges", both_edges, SAME_LAZY, 0 },
+	{ "all_of_it", all_of_it, SAME_LAZY, 0 },
+	{ "just_after", just_after, SAME_LAZY, 0 },
+	{ "just_after_page", just_after, SAME_PAGE | SAME_LAZY, 0 },
+	{ "just_before", just_before, SAME_LAZY, 0 },
+	{ "just_before_page", just_before, SAME_PAGE | SAME_LAZY, 0 },
+	{ "once_only", once_only, SAME_LAZY, 0 },
+	{ "after_the_write", after_the_write, SAME_LAZY, 0 },
+	{ "between_two_writes", between_two_writes, SAME_LAZY, 0 },
+	{ "there_and_back", there_and_back, SAME_LAZY, 0 },
+	{ "shorter_chunk", shorter_chunk, SAME_LAZY, 0 },
+	{ "shorter_chunk_page", shorter_chunk, SAME_PAGE | SAME_LAZY, 0 },
+	{ "shorter_after_write", shorter_after_write, SAME_LAZY, 0 },
+	{ "sliding", sliding, SAME_LAZY, 0 },
+	{ "into_the_middle", into_the_middle, SAME_LAZY, 0 },
+	{ "moved", moved, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

@@ -17,7 +17,7 @@ static void fix(int signal, siginfo_t *info, void *context)
 
 static void leave(int signal)
 {
-	seen_code = signal;
+	seen_code = seen_code / 100 * 100 + signal;
 	siglongjmp(out, 1);
 }
 

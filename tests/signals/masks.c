@@ -14,6 +14,8 @@ static volatile int got;
 static void handler(int signal)
 {
 	got = signal;
+	if (signal == SIGALRM) /* what was landed before the call was filled before it slept */
+		prime();
 	say("handler %d, look %s\n", signal, look(signal));
 }
 

@@ -114,8 +114,7 @@ static void spawns(void)
 	int error;
 
 	prime();
-	memcpy(landed, "/bin/sh", 8); /* the path itself lies in the buffer */
-	error = posix_spawn(&pid, landed, NULL, NULL, argv, envp);
+	error = posix_spawn(&pid, landed + PATH_AT, NULL, NULL, argv, envp); /* the path was landed */
 	say("posix_spawn %d", error);
 	show_status("", wait_for(pid));
 	say("posix_spawn of nothing: %d\n", posix_spawn(&pid, "/nowhere", NULL, NULL, argv, envp));
@@ -168,7 +167,7 @@ static void execs(void)
 		if (pid == 0) {
 			setenv("X", "44", 1);
 			switch (i) {
-			case 0: execv("/bin/sh", argv); break;
+			case 0: prime(); execv(landed + PATH_AT, argv); break;
 			case 1: execvp("sh", argv); break;
 			case 2: execvpe("sh", argv, envp); break;
 			case 3: execle("/bin/sh", "sh", "-c", "exit $X", (char *)NULL, envp); break;

@@ -1,0 +1,31 @@
+# The small programs of the comparison, and the module that one of them loads.
+same_programs =
+same_programs += tests/same/same_segment
+same_programs += tests/same/same_kernel
+same_programs += tests/same/same_change
+same_programs += tests/same/same_file
+same_programs += tests/same/same_memory
+same_programs += tests/same/same_process
+same_programs += tests/same/same_signal
+same_programs += tests/same/same_socket
+same_programs += tests/same/same_throw
+same_shared = tests/same/same.c tests/same/same.h tests/same/drain.c tests/same/drain.h
+tests_same_same_segment_SOURCES = tests/same/same_segment.c $(same_shared)
+tests_same_same_kernel_SOURCES = tests/same/same_kernel.c $(same_shared)
+tests_same_same_change_SOURCES = tests/same/same_change.c $(same_shared)
+tests_same_same_file_SOURCES = tests/same/same_file.c $(same_shared)
+tests_same_same_memory_SOURCES = tests/same/same_memory.c $(same_shared)
+tests_same_same_process_SOURCES = tests/same/same_process.c $(same_shared)
+tests_same_same_signal_SOURCES = tests/same/same_signal.c $(same_shared)
+tests_same_same_socket_SOURCES = tests/same/same_socket.c $(same_shared)
+tests_same_same_throw_SOURCES = tests/same/same_throw.cc $(same_shared)
+tests_same_same_memory_LDADD = -lpthread -ldl
+tests_same_same_socket_LDADD = -lpthread
+check_PROGRAMS += $(same_programs)
+
+# -rpath makes libtool build a shared object although nothing installs it.
+check_LTLIBRARIES += tests/same/same_module.la
+tests_same_same_module_la_SOURCES = tests/same/same_module_code.c
+tests_same_same_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+test_scripts += tests/same/run
