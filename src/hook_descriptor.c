@@ -12,8 +12,9 @@
 
 #include "hook_idle.h"
 #include "io.h"
-#include "maps.h"
+#include "prim.h"
 #include "source.h"
+#include "unwind.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
 #include "hooks_io.def"
@@ -119,10 +120,27 @@ EXPORT int creat64(const char *path, mode_t mode)
 	return fresh(REAL(creat64)(path, mode));
 }
 
+/* libunwind keeps a pipe to try addresses with: the program must not come to see it, nor lose the numbers. */
+static int own_pipe(int fd[2], int ret)
+{
+	for (int i = 0; ret == 0 && i < 2; i++) {
+		int high = prim_dup_high(fd[i]);
+
+		if (high < 0)
+			continue;
+		prim_close(fd[i]);
+		fd_mark_ours(high);
+		fd[i] = high;
+	}
+	return ret;
+}
+
 EXPORT int pipe(int fd[2])
 {
 	int ret;
 
+	if (unwind_inside())
+		return own_pipe(fd, REAL(pipe)(fd));
 	landing_open(fd, 2 * sizeof(int));
 	ret = REAL(pipe)(fd);
 	return ret < 0 ? ret : (fresh(fd[0]), fresh(fd[1]), ret);
@@ -132,6 +150,8 @@ EXPORT int pipe2(int fd[2], int flags)
 {
 	int ret;
 
+	if (unwind_inside())
+		return own_pipe(fd, REAL(pipe2)(fd, flags));
 	landing_open(fd, 2 * sizeof(int));
 	ret = REAL(pipe2)(fd, flags);
 	return ret < 0 ? ret : (fresh(fd[0]), fresh(fd[1]), ret);

@@ -138,9 +138,9 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
 	ssize_t ret;
 
-	if (hook_passive() || count <= 0)
+	if (hook_passive() || count <= 0 ||
+	    (landing_any() && !io_pieces_readable(iov, (size_t)count)))
 		return REAL(writev)(fd, iov, count);
-	landing_open(iov, (size_t)count * sizeof(*iov));
 	if (io_write_begin(fd, iov, (size_t)count, 0, CALLER, &ret))
 		return ret;
 	return io_write_done(fd, iov, (size_t)count, REAL(writev)(fd, iov, count), CALLER);

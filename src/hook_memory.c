@@ -52,20 +52,20 @@ __attribute__((constructor)) static void find_usable_size(void)
 		usable_size = (size_t (*)(void *))size;
 }
 
-static COLD void block_freed(void *p)
+/* The length of the block at P if something of it is landed, else 0: then nothing is to be done. */
+static COLD size_t landed_block(void *p)
 {
 	size_t n;
 
 	if (!p)
-		return;
+		return 0;
 	if (!usable_size) {
 		/* its end is not known: whatever lies above its start might be inside, and is kept */
 		landing_open(p, UINTPTR_MAX - (uintptr_t)p);
-		return;
+		return 0;
 	}
 	n = usable_size(p);
-	if (n >= shunt_page && landing_touches(p, n))
-		landing_void(p, n);
+	return n >= shunt_page && landing_touches(p, n) ? n : 0;
 }
 
 static COLD void block_moves(void *p)
@@ -74,14 +74,20 @@ static COLD void block_moves(void *p)
 		landing_open(p, usable_size ? usable_size(p) : UINTPTR_MAX - (uintptr_t)p);
 }
 
+/* Blocks below this are never mappings of their own, which free gives back to the kernel. */
+enum { MAY_BE_A_MAPPING = 127 * 1024 };
+
 static COLD void slow_free(void *p)
 {
 	void (*real)(void *) = REAL(free);
+	size_t n = landing_any() ? landed_block(p) : 0;
 
-	if (landing_any())
-		block_freed(p);
+	if (n)
+		landing_before_free(p, n);
 	if (real)
 		real(p);
+	if (n >= MAY_BE_A_MAPPING)
+		landing_after_free(p, n);
 }
 
 EXPORT void free(void *p)
@@ -328,7 +334,7 @@ EXPORT void *shmat(int id, const void *p, int flags)
 
 /*
  * A module that goes takes its static buffers with it, and one that comes may lie
- * where another lay. For dlopen.S, which jumps to what these return: to the real
+ * where another lay. For jump.S, which jumps to what these return: to the real
  * function the caller must be the program, since its RUNPATH and its namespace count.
  */
 void *(*hook_before_dlopen(void))(const char *, int)

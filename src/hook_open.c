@@ -217,3 +217,15 @@ EXPORT long ptrace(enum __ptrace_request request, ...)
 	}
 	return REAL(ptrace)(request, pid, addr, data);
 }
+
+/* For jump.S. The stack that CONTEXT names: the kernel will push signal frames there. */
+void (*hook_before_makecontext(ucontext_t *context))(ucontext_t *, void (*)(void), int, ...);
+void (*hook_before_makecontext(ucontext_t *context))(ucontext_t *, void (*)(void), int, ...)
+{
+	if (landing_any()) {
+		object(context);
+		if (hook_readable(context, sizeof(*context)))
+			bytes(context->uc_stack.ss_sp, context->uc_stack.ss_size);
+	}
+	return REAL(makecontext);
+}

@@ -63,23 +63,27 @@ static bool polls(const struct timespec *t)
 EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
+	const struct timespec *first;
+	struct timespec rest;
+	int ret;
+
 	if (passive())
 		return REAL(ppoll)(fds, count, timeout, mask);
-	if (!polls(timeout))
-		settle();
 	landing_open(fds, count * sizeof(*fds));
-	return LENT(REAL(ppoll)(fds, count, timeout, inner));
+	first = sleep_first_of(timeout);
+	ret = LENT(REAL(ppoll)(fds, count, first, inner));
+	if (ret != 0 || first == timeout)
+		return ret;
+	sleep_over();
+	return LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, &rest), inner));
 }
 
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
 		       const sigset_t *mask, size_t size)
 {
-	if (passive())
-		return REAL(__ppoll_chk)(fds, count, timeout, mask, size);
-	if (!polls(timeout))
-		settle();
-	landing_open(fds, size);
-	return LENT(REAL(__ppoll_chk)(fds, count, timeout, inner, size));
+	if (size / sizeof(*fds) < count)
+		return REAL(__ppoll_chk)(fds, count, timeout, mask, size); /* which ends the process */
+	return ppoll(fds, count, timeout, mask);
 }
 
 static void open_set(fd_set *set, int count)
@@ -104,30 +108,43 @@ EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
 		       const sigset_t *mask)
 {
+	int first, ret;
+
 	if (passive())
 		return REAL(epoll_pwait)(epoll, events, count, timeout, mask);
-	if (timeout != 0)
-		settle();
 	if (count > 0)
 		landing_open(events, (size_t)count * sizeof(*events));
-	return LENT(REAL(epoll_pwait)(epoll, events, count, timeout, inner));
+	first = sleep_first(timeout);
+	ret = LENT(REAL(epoll_pwait)(epoll, events, count, first, inner));
+	if (ret != 0 || first == timeout)
+		return ret;
+	sleep_over();
+	return LENT(REAL(epoll_pwait)(epoll, events, count, timeout < 0 ? timeout : timeout - first,
+				      inner));
 }
 
 EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 			const struct timespec *timeout, const sigset_t *mask)
 {
+	const struct timespec *first;
+	struct timespec rest;
+	int ret;
+
 	if (!REAL(epoll_pwait2)) {
 		errno = ENOSYS;
 		return -1;
 	}
 	if (passive())
 		return REAL(epoll_pwait2)(epoll, events, count, timeout, mask);
-	if (!polls(timeout))
-		settle();
 	if (count > 0)
 		landing_open(events, (size_t)count * sizeof(*events));
 	landing_open(timeout, sizeof(*timeout));
-	return LENT(REAL(epoll_pwait2)(epoll, events, count, timeout, inner));
+	first = sleep_first_of(timeout);
+	ret = LENT(REAL(epoll_pwait2)(epoll, events, count, first, inner));
+	if (ret != 0 || first == timeout)
+		return ret;
+	sleep_over();
+	return LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, &rest), inner));
 }
 
 EXPORT int sigsuspend(const sigset_t *mask)

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#include "hook.h"
+#include "fd.h"
+#include "hook_idle.h"
 #include "sleep.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -20,18 +21,31 @@ static int rest_of(int timeout, int first)
 	return timeout < 0 ? timeout : timeout - first;
 }
 
+/* A socket that owes an error (engine_sendfile.c) shows it, as if it were still in the kernel. */
+static COLD int show_debts(struct pollfd *fds, nfds_t n, int ret)
+{
+	for (nfds_t i = 0; ret > 0 && i < n; i++) {
+		struct fd_entry *e = fd_peek(fds[i].fd);
+
+		if (e && e->owed && (fds[i].revents & POLLHUP))
+			fds[i].revents |= POLLERR;
+	}
+	return ret;
+}
+
 #define POLL_BODY(name, fds, n, timeout, ...)                                                      \
 	int first, ret;                                                                            \
                                                                                                    \
-	if (!landing_any() || hook_passive())                                                      \
+	if ((!landing_any() && likely(!fd_debts)) || hook_passive())                               \
 		return REAL(name)(fds, n, timeout, ##__VA_ARGS__);                                 \
 	landing_open(fds, (n) * sizeof(*(fds)));                                                   \
 	first = sleep_first(timeout);                                                              \
 	ret = REAL(name)(fds, n, first, ##__VA_ARGS__);                                            \
-	if (ret != 0 || first == (timeout))                                                        \
-		return ret;                                                                        \
-	sleep_over();                                                                              \
-	return REAL(name)(fds, n, rest_of(timeout, first), ##__VA_ARGS__)
+	if (ret == 0 && first != (timeout)) {                                                      \
+		sleep_over();                                                                      \
+		ret = REAL(name)(fds, n, rest_of(timeout, first), ##__VA_ARGS__);                  \
+	}                                                                                          \
+	return unlikely(fd_debts) ? show_debts(fds, n, ret) : ret
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
@@ -64,52 +78,82 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 	return REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
 }
 
-/*
- * select changes its sets and, on Linux, its timeout, so it is not cut in two: it
- * is asked without waiting first, and only a call that would sleep settles.
- */
-static void before_select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+/* ---- select: it changes its sets, and on Linux its timeout ---- */
+
+struct select_sets {
+	fd_set *set[3];
+	fd_set saved[3];
+};
+
+/* Opens the sets and keeps a copy of each. False if they are larger than an fd_set: then the wait is not cut. */
+static bool save_sets(struct select_sets *s, int n)
 {
 	size_t bytes = n > 0 ? ((size_t)n + 63) / 64 * 8 : 0;
-	fd_set *set[3] = { in, out, except };
 
+	for (int i = 0; i < 3; i++) {
+		landing_open(s->set[i], bytes);
+		if (s->set[i] && bytes <= sizeof(fd_set) && hook_readable(s->set[i], bytes))
+			memcpy(&s->saved[i], s->set[i], bytes);
+		else if (s->set[i])
+			return false;
+	}
+	return true;
+}
+
+static void restore_sets(const struct select_sets *s, int n)
+{
 	for (int i = 0; i < 3; i++)
-		if (set[i])
-			landing_open(set[i], bytes);
+		if (s->set[i] && n > 0)
+			memcpy(s->set[i], &s->saved[i], ((size_t)n + 63) / 64 * 8);
+}
+
+typedef int select_fn(int, fd_set *, fd_set *, fd_set *, struct timeval *);
+
+/* Waits for a second of TIMEOUT first; what the kernel leaves of the whole is written back, as it would. */
+static COLD int cut_select(select_fn *real, int n, struct select_sets *s, struct timeval *timeout)
+{
+	struct timeval first = { SLEEP_GRACE_MS / 1000, 0 };
+	int ret;
+
 	if (timeout)
-		landing_open(timeout, sizeof(*timeout));
+		timeout->tv_sec -= first.tv_sec;
+	ret = real(n, s->set[0], s->set[1], s->set[2], &first);
+	if (ret == 0) {
+		sleep_over();
+		restore_sets(s, n);
+		return real(n, s->set[0], s->set[1], s->set[2], timeout);
+	}
+	if (timeout) {
+		timeout->tv_sec += first.tv_sec;
+		timeout->tv_usec += first.tv_usec;
+		if (timeout->tv_usec >= 1000000) {
+			timeout->tv_sec++;
+			timeout->tv_usec -= 1000000;
+		}
+	}
+	return ret;
 }
 
-static bool long_wait(const struct timeval *timeout)
+static COLD int landed_select(select_fn *real, int n, fd_set *in, fd_set *out, fd_set *except,
+			      struct timeval *timeout)
 {
-	return !timeout || timeout->tv_sec > 0 || timeout->tv_usec >= SLEEP_GRACE_MS * 1000L;
-}
+	struct select_sets s = { .set = { in, out, except } };
+	bool whole = save_sets(&s, n);
 
-/* Is something of the three sets ready now? The sets are left as they are. */
-static bool ready_now(int n, const fd_set *in, const fd_set *out, const fd_set *except)
-{
-	struct timeval zero = { 0, 0 };
-	fd_set copy[3];
-
-	if (n < 0 || n > FD_SETSIZE)
-		return false;
-	if (in)
-		memcpy(&copy[0], in, sizeof(fd_set));
-	if (out)
-		memcpy(&copy[1], out, sizeof(fd_set));
-	if (except)
-		memcpy(&copy[2], except, sizeof(fd_set));
-	return REAL(select)(n, in ? &copy[0] : NULL, out ? &copy[1] : NULL,
-			    except ? &copy[2] : NULL, &zero) != 0;
+	landing_open(timeout, sizeof(*timeout));
+	if (timeout && (!hook_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 1 ||
+			timeout->tv_usec < 0))
+		return real(n, in, out, except, timeout);
+	if (whole)
+		return cut_select(real, n, &s, timeout);
+	sleep_settle();
+	return real(n, in, out, except, timeout);
 }
 
 #define SELECT_BODY(name)                                                                          \
-	if (landing_any() && !hook_passive()) {                                                    \
-		before_select(n, in, out, except, timeout);                                        \
-		if (long_wait(timeout) && !ready_now(n, in, out, except))                          \
-			sleep_settle();                                                            \
-	}                                                                                          \
-	return REAL(name)(n, in, out, except, timeout)
+	if (!landing_any() || hook_passive())                                                      \
+		return REAL(name)(n, in, out, except, timeout);                                    \
+	return landed_select(REAL(name), n, in, out, except, timeout)
 
 EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
 {

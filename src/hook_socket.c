@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "hook_idle.h"
 #include "io.h"
 #include "stats.h"
 
@@ -75,9 +76,17 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flag
 	return REAL(__recvfrom_chk)(fd, buf, n, room, flags, from, from_n);
 }
 
-static void open_message(const struct msghdr *msg)
+/* Once open, can the message's header be read? If not it is the kernel's to refuse. */
+static bool message_readable(const struct msghdr *msg)
 {
 	landing_open(msg, sizeof(*msg));
+	return hook_readable(msg, sizeof(*msg));
+}
+
+static void open_message(const struct msghdr *msg)
+{
+	if (!message_readable(msg))
+		return;
 	landing_open(msg->msg_name, msg->msg_namelen);
 	landing_open(msg->msg_control, msg->msg_controllen);
 	io_open_pieces(msg->msg_iov, msg->msg_iovlen);
@@ -119,7 +128,7 @@ static void open_messages(struct mmsghdr *msg, unsigned count)
 	if (!landing_any() || count > IOV_MAX)
 		return;
 	landing_open(msg, count * sizeof(*msg));
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count && hook_readable(&msg[i], sizeof(*msg)); i++)
 		open_message(&msg[i].msg_hdr);
 }
 
@@ -178,12 +187,11 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (hook_passive() || !msg)
 		return REAL(sendmsg)(fd, msg, flags);
-	if (landing_any()) {
-		landing_open(msg, sizeof(*msg));
+	if (landing_any() && message_readable(msg)) {
 		landing_open(msg->msg_name, msg->msg_namelen);
 		landing_open(msg->msg_control, msg->msg_controllen);
-		landing_open(msg->msg_iov, msg->msg_iovlen * sizeof(struct iovec));
-		if (io_write_begin(fd, msg->msg_iov, msg->msg_iovlen,
+		if (io_pieces_readable(msg->msg_iov, msg->msg_iovlen) &&
+		    io_write_begin(fd, msg->msg_iov, msg->msg_iovlen,
 				   msg->msg_name || msg->msg_controllen ? flags | WITH_ADDRESS : flags,
 				   CALLER, &ret))
 			return ret;

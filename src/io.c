@@ -5,15 +5,23 @@
 #include <pthread.h>
 
 #include "config.h"
+#include "hook_idle.h"
 #include "io.h"
 #include "prim.h"
 #include "source.h"
 
+bool io_pieces_readable(const struct iovec *iov, size_t count)
+{
+	if (count == 0 || count > IOV_MAX)
+		return false;
+	landing_open(iov, count * sizeof(*iov));
+	return hook_readable(iov, count * sizeof(*iov));
+}
+
 void io_open_pieces(const struct iovec *iov, size_t count)
 {
-	if (!landing_any() || count == 0 || count > IOV_MAX)
+	if (!landing_any() || !io_pieces_readable(iov, count))
 		return;
-	landing_open(iov, count * sizeof(*iov));
 	for (size_t i = 0; i < count; i++)
 		landing_open(iov[i].iov_base, iov[i].iov_len);
 }
@@ -62,10 +70,11 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		if (*ret != LAND_PLAINLY)
 			return true;
 	}
-	if (landing_any()) {
+	if (file) {
+		landing_fill(buf, n);
+	} else if (landing_any()) {
 		landing_open(buf, n);
-		if (!file)
-			sleep_before(fd);
+		sleep_before(fd);
 	}
 	return false;
 }
@@ -80,8 +89,9 @@ ssize_t io_read_done(int fd, void *buf, const struct io_read *r, ssize_t ret)
 bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const void *caller,
 		    struct io_read *r, ssize_t *ret)
 {
-	if (count == 1) {
-		landing_open(iov, sizeof(*iov));
+	/* an array that cannot be read is the kernel's to refuse */
+	landing_open(iov, sizeof(*iov));
+	if (count == 1 && hook_readable(iov, sizeof(*iov))) {
 		return io_read_begin(fd, iov->iov_base, iov->iov_len, at, caller, r, ret);
 	}
 	r->site = NULL;

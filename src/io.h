@@ -54,6 +54,9 @@ static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t coun
 	return ret;
 }
 
+/* Can the array of COUNT pieces be read (once open)? If not it is the kernel's to refuse. */
+bool io_pieces_readable(const struct iovec *iov, size_t count);
+
 /* Opens what an array of pieces reaches, the array first; nothing for one that the kernel would refuse. */
 void io_open_pieces(const struct iovec *iov, size_t count);
 

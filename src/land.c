@@ -59,7 +59,8 @@ enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct s
 		return VERDICT_ENGINE_OFF;
 	atomic_fetch_add_explicit(&site->chunks, 1, memory_order_relaxed);
 	l = landing_find((uintptr_t)buf);
-	v = site_ready(site, l ? &l->patience : NULL, n);
+	/* what another loop did with the same memory says nothing of this one */
+	v = site_ready(site, l && l->site == site ? &l->patience : NULL, n);
 	if (v == VERDICT_REWRITTEN && !fill_possible())
 		v = VERDICT_LIMIT;
 	return v;
@@ -113,7 +114,7 @@ static enum verdict arm(struct attempt *a)
 {
 	struct landing *l = a->l;
 
-	if (landing_lo(l) == a->lo && landing_hi(l) == a->hi && l->source &&
+	if (landing_lo(l) == a->lo && landing_hi(l) == a->hi && (l->source || l->freed) &&
 	    maps_still_armed(a->lo, a->hi))
 		return VERDICT_REWRITTEN;
 	if (!landing_open_locked(l))
@@ -240,11 +241,17 @@ static void mean(struct attempt *a, struct site *site)
 	l->source = a->source + 1;
 	l->fd = a->fd;
 	l->reader = thread_self() ? thread_self()->tid : 0;
+	if (l->site != site)
+		l->patience = (struct patience){ 0 };
 	l->site = site;
 	l->written = 0;
 	l->credit = 0;
 	l->route = NULL;
 	l->looks = 0;
+	if (l->freed) {
+		l->freed = false;
+		l->returns = true;
+	}
 	l->touched = prim_now();
 	atomic_fetch_add(&l->sequence, 1);
 	if (old != a->source + 1) {

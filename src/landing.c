@@ -20,7 +20,8 @@
 #include "thread.h"
 #include "watch.h"
 
-enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64 };
+enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64,
+       ALLOCATOR_LINKS = 64 };
 
 _Atomic int landing_armed;
 
@@ -210,13 +211,26 @@ static void take_back_credit(struct landing *l, size_t filled)
 		stats_add_signed(&route->copies_avoided, -(int64_t)filled);
 }
 
+/* Nothing of L is protected any more, and what its pages hold is void; L is locked. */
+static void disarm(struct landing *l)
+{
+	change_begin(l);
+	withdraw(l);
+	change_end(l);
+	forget_meaning(l);
+}
+
 /* Fills and opens [lo, hi), which begins or ends where the armed pages of L do. */
 static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t all_lo = landing_lo(l), all_hi = landing_hi(l);
-	struct source *s = l->source ? source_at(l->source - 1) : NULL;
+	struct source *s = l->source && !l->freed ? source_at(l->source - 1) : NULL;
 	bool ok;
 
+	if (l->freed && !maps_still_armed(lo, hi)) {
+		disarm(l); /* the block's pages have gone their own way */
+		return true;
+	}
 	if (s)
 		ok = fill_pages(lo, hi, s->fd, l->offset + (off_t)(lo - l->base));
 	else
@@ -232,7 +246,8 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 		shrink(l, all_lo, lo);
 	}
 	change_end(l);
-	take_back_credit(l, hi - lo);
+	if (s)
+		take_back_credit(l, hi - lo);
 	if (landing_lo(l) >= landing_hi(l))
 		forget_meaning(l);
 	return true;
@@ -245,7 +260,6 @@ bool landing_open_locked(struct landing *l)
 	return lo >= hi || open_part(l, lo, hi);
 }
 
-/* The content of L's pages is void; L is locked. */
 static void void_locked(struct landing *l)
 {
 	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
@@ -253,11 +267,16 @@ static void void_locked(struct landing *l)
 	if (lo >= hi)
 		return;
 	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
-	change_begin(l);
-	withdraw(l);
-	change_end(l);
-	forget_meaning(l);
-	atomic_store(&l->base, 0);
+	disarm(l);
+}
+
+/* The block of L was freed: have the pages left with it (munmap inside libc)? L is locked. */
+static void freed_locked(struct landing *l)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
+
+	if (lo < hi && l->freed && !maps_still_armed(lo, hi))
+		disarm(l);
 }
 
 /* The program looked into L, one way or another: what is learned from it. */
@@ -275,27 +294,34 @@ static void learn_look(struct landing *l)
 /* For the accounts: the chunk is plain memory now. */
 static void note_filled(const struct landing *l, enum verdict why)
 {
-	if (l->site && l->written < l->length)
+	if (l->site && !l->freed && l->written < l->length)
 		watch_filled((void *)l->base, l->length, l->written, l->fd, l->site, why,
 			     why == VERDICT_LOOKED_AT && !l->route);
 }
 
-enum reason { LOOKED, NEUTRAL, VOID };
+enum reason { LOOKED, NEUTRAL, VOID, FREED };
+
+/* L is locked; WHOLE: all of its armed pages are concerned, so that a void content needs no fill. */
+static void open_for(struct landing *l, bool whole, enum reason why)
+{
+	if (whole && why == VOID)
+		void_locked(l);
+	else if (why == FREED)
+		freed_locked(l);
+	else if (landing_open_locked(l)) {
+		note_filled(l, why == LOOKED ? VERDICT_LOOKED_AT : VERDICT_FILLED);
+		if (why == LOOKED && !l->freed)
+			learn_look(l);
+	}
+}
 
 static void open_slot(struct landing *l, uintptr_t lo, uintptr_t hi, enum reason why)
 {
 	struct lock_held h;
 
 	lock_take(&l->lock, &h);
-	if (overlaps(slot_of(l), lo, hi)) {
-		if (why == VOID && landing_lo(l) >= lo && landing_hi(l) <= hi)
-			void_locked(l);
-		else if (landing_open_locked(l)) {
-			note_filled(l, why == LOOKED ? VERDICT_LOOKED_AT : VERDICT_FILLED);
-			if (why == LOOKED)
-				learn_look(l);
-		}
-	}
+	if (overlaps(slot_of(l), lo, hi))
+		open_for(l, landing_lo(l) >= lo && landing_hi(l) <= hi, why);
 	lock_drop(&l->lock, &h);
 }
 
@@ -310,9 +336,35 @@ COLD void landing_open_slow(const void *p, size_t n)
 	open_range((uintptr_t)p, range_end(p, n), LOOKED);
 }
 
+void landing_fill(const void *p, size_t n)
+{
+	if (landing_any() && landing_touches(p, n))
+		open_range((uintptr_t)p, range_end(p, n), NEUTRAL);
+}
+
 COLD void landing_void(const void *p, size_t n)
 {
 	open_range((uintptr_t)p, range_end(p, n), VOID);
+}
+
+/* No lock where the pages stay armed: what is void says so, and who lands there next is told. */
+COLD void landing_before_free(const void *p, size_t n)
+{
+	uintptr_t lo = (uintptr_t)p, hi = range_end(p, n);
+
+	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi)) {
+		struct landing *l = &slots[i];
+		bool whole = landing_lo(l) >= lo && landing_hi(l) <= hi;
+
+		atomic_store(&l->freed, whole);
+		if (!whole || !l->returns)
+			open_slot(l, lo, hi, VOID);
+	}
+}
+
+COLD void landing_after_free(const void *p, size_t n)
+{
+	open_range((uintptr_t)p, range_end(p, n), FREED);
 }
 
 void landing_open_string(const char *s)
@@ -433,6 +485,7 @@ struct landing *landing_claim(uintptr_t base)
 		l = free_slot(&victim);
 		if (l) {
 			l->patience = (struct patience){ 0 };
+			l->freed = l->returns = false;
 			atomic_store(&l->touched, prim_now());
 			atomic_store(&l->base, base);
 			hint[hint_of(base)] = (uint16_t)(slot_of(l) + 1);
@@ -506,6 +559,22 @@ void landing_unarm(struct landing *l)
 /* ---- a fault ---- */
 
 /*
+ * A freed block is touched: by the allocator, which links it where it begins, or by
+ * whoever got it. It is opened whole then: it may be about to become a stack.
+ */
+static bool open_freed(struct landing *l, uintptr_t address)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
+
+	if (address < lo + ALLOCATOR_LINKS && l->site && hi - lo > shunt_page) {
+		l->site->head = l->site->head > 1 ? l->site->head : 1;
+		return open_part(l, lo, lo + shunt_page);
+	}
+	l->returns = false;
+	return open_part(l, lo, hi);
+}
+
+/*
  * The first look into a chunk near one of its ends opens that end only: a loop
  * that parses the head, or an allocator that links free buffers there, keeps the
  * rest lazy, and the site learns to fill those pages as part of the edge.
@@ -516,6 +585,8 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	size_t from_head = (page - lo) / shunt_page + 1, from_tail = (hi - page) / shunt_page;
 	bool first = atomic_fetch_add(&l->looks, 1) == 0 && (hi - lo) / shunt_page > 2 * EDGE_LOOKS;
 
+	if (l->freed)
+		return open_freed(l, address);
 	if (first && l->source && from_head <= EDGE_LOOKS) {
 		if (l->site->head < from_head)
 			l->site->head = (uint8_t)from_head;

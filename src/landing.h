@@ -40,6 +40,8 @@ struct landing {
 	_Atomic uint8_t looks;      /* into this chunk, so far */
 	unsigned calls;             /* system calls that the read has cost, for the accounts */
 	struct patience patience;   /* what is learned of this buffer */
+	_Atomic bool freed;         /* its block was given back since the last read */
+	_Atomic bool returns;       /* it was read into again after that: freed pages stay armed, and mean nothing */
 };
 
 /* How many landings are armed now. 0: no hook need look at any address. */
@@ -62,6 +64,21 @@ bool landing_touches(const void *p, size_t n) NO_ACCESS;
  */
 void landing_open_slow(const void *p, size_t n) NO_ACCESS;
 void landing_void(const void *p, size_t n) NO_ACCESS;
+
+/*
+ * Before and after free() of the block [p, p + n). Its landings mean nothing any
+ * more. Where a loop is known to get the same block again and again (read, write, free,
+ * malloc, read) the pages stay protected in between, which saves two changes of the page
+ * tables a chunk; whoever else gets the block opens them by the first touch.
+ */
+void landing_before_free(const void *p, size_t n) NO_ACCESS;
+void landing_after_free(const void *p, size_t n) NO_ACCESS;
+
+/*
+ * We are about to make the program's own read of a file into [p, p + n), where its
+ * earlier chunks land: no look, nothing is learned from it.
+ */
+void landing_fill(const void *p, size_t n) NO_ACCESS;
 
 static inline void landing_open(const void *p, size_t n)
 {

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "hook.h"
+#include "symbols.h"
 
 #define HOOK(ret, name, params, args, class) ret(*real_##name) params;
 #define HOOK_OPEN(ret, name, params, args, open) ret(*real_##name) params;
@@ -34,18 +35,30 @@ static long missing(void)
 	return -1;
 }
 
+static void *next(const struct symbols *symbols, bool usable, const char *name)
+{
+	void *found;
+
+	return usable && symbols_next(symbols, name, &found) ? found : dlsym(RTLD_NEXT, name);
+}
+
 void hook_resolve(void)
 {
 	static __thread bool within;
+	struct symbols symbols;
 	int saved = errno;
+	bool usable;
 
 	/* dlsym of a name that is not there allocates: the hooks of the allocator cope with NULL */
 	if (within)
 		return;
 	within = true;
+	usable = symbols_begin(&symbols);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		void *found = *rows[i].real ? *rows[i].real : dlsym(RTLD_NEXT, rows[i].name);
+		void *found = *rows[i].real;
 
+		if (!found)
+			found = next(&symbols, usable, rows[i].name);
 		*rows[i].real = found ? found : (void *)missing;
 	}
 	within = false;

@@ -52,7 +52,7 @@ static bool read_landing(struct landing *l, uintptr_t p, uintptr_t end, struct s
 	uintptr_t base = l->base, lo = landing_lo(l), hi = landing_hi(l), from, to;
 	int source = l->source;
 
-	if ((sequence & 1) || !source || !base || lo >= hi || lo >= end || hi <= p)
+	if ((sequence & 1) || !source || l->freed || !base || lo >= hi || lo >= end || hi <= p)
 		return false;
 	if (prim_now() - l->touched > DOUBT && !maps_still_armed(lo, hi))
 		return false;
@@ -65,7 +65,7 @@ static bool read_landing(struct landing *l, uintptr_t p, uintptr_t end, struct s
 		.lazy_from = lo - base, .lazy_to = hi - base,
 		.length = l->length, .read_site = l->site, .reader = l->reader, .read_fd = l->fd,
 	};
-	return atomic_load(&l->sequence) == sequence && g->fd >= 0;
+	return atomic_load(&l->sequence) == sequence && !l->freed && g->fd >= 0;
 }
 
 static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)

@@ -94,6 +94,9 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 		return error;
 	if (set && t) {
 		t->masked = t->masked_base = changed(how, before, bits & SIG_FAULTS);
+		/* blocked in the program's eyes only: then our handler must be there to keep what is sent */
+		if (unlikely(t->masked))
+			sig_own_faults();
 		if (unlikely(t->pending & ~t->masked))
 			resend(t);
 	}
@@ -115,6 +118,8 @@ bool sig_lend(const sigset_t *mask, sigset_t *inner, uint64_t *before)
 	if (!t)
 		return true;
 	t->masked = bits & SIG_FAULTS;
+	if (unlikely(t->masked))
+		sig_own_faults();
 	if (likely(!(t->pending & ~t->masked)))
 		return true;
 	resend(t);

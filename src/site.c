@@ -42,6 +42,13 @@ void site_name(struct site *site)
 
 	if (likely(known != SITE_UNNAMED && known != SITE_LATER))
 		return;
+	/* not now (in a signal handler, it seems): again after 1, 2, 4, 8 ... calls */
+	if (known == SITE_LATER) {
+		uint32_t tries = atomic_fetch_add_explicit(&site->names, 1, memory_order_relaxed);
+
+		if (tries & (tries + 1))
+			return;
+	}
 	index = unwind_site((const void *)site->caller);
 	atomic_store(&site->stats, index >= 0 ? index + 1 : index);
 	if (index >= 0)

@@ -45,6 +45,28 @@ int sleep_first(int timeout_ms)
 	return timeout_ms < 0 || timeout_ms > SLEEP_GRACE_MS ? SLEEP_GRACE_MS : timeout_ms;
 }
 
+const struct timespec *sleep_first_of(const struct timespec *timeout)
+{
+	static const struct timespec grace = { SLEEP_GRACE_MS / 1000, SLEEP_GRACE_MS % 1000 * 1000000 };
+
+	if (!landing_any())
+		return timeout;
+	settle_old();
+	/* what is malformed is the kernel's to refuse */
+	if (timeout && (timeout->tv_sec < grace.tv_sec || timeout->tv_nsec < 0))
+		return timeout;
+	return &grace;
+}
+
+const struct timespec *sleep_rest_of(const struct timespec *timeout, struct timespec *rest)
+{
+	if (!timeout)
+		return NULL;
+	*rest = *timeout;
+	rest->tv_sec -= SLEEP_GRACE_MS / 1000;
+	return rest;
+}
+
 void sleep_over(void)
 {
 	uint64_t now = prim_now();

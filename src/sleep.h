@@ -9,6 +9,8 @@
 #ifndef SHUNT_SLEEP_H
 #define SHUNT_SLEEP_H
 
+#include <time.h>
+
 #include "landing.h"
 
 enum { SLEEP_GRACE_MS = 1000 };
@@ -32,11 +34,16 @@ static inline void sleep_before(int fd)
 }
 
 /*
- * For calls with a timeout (poll, epoll_wait, select): how many of TIMEOUT_MS (negative:
- * for ever) to wait at first. If that passes without an event, sleep_over() settles,
- * and the caller waits for the rest. TIMEOUT_MS itself when nothing is landed.
+ * For calls with a timeout (poll, epoll_wait, select): how long to wait at first,
+ * of a timeout (negative, NULL: for ever). If that passes without an event,
+ * sleep_over() settles, and the caller waits for the rest. The timeout itself when
+ * nothing is landed or it is short.
  */
 int sleep_first(int timeout_ms);
+const struct timespec *sleep_first_of(const struct timespec *timeout);
 void sleep_over(void);
+
+/* What is left of a timeout after SLEEP_GRACE_MS of it; NULL stays NULL. Writes to REST, returns it. */
+const struct timespec *sleep_rest_of(const struct timespec *timeout, struct timespec *rest);
 
 #endif

@@ -155,6 +155,11 @@ static int add(struct stats *s, const struct trace *t)
 	return (int)(site - s->site);
 }
 
+bool unwind_inside(void)
+{
+	return inside != 0;
+}
+
 int unwind_site(const void *caller)
 {
 	struct trace t = { .count = 0 };

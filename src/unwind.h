@@ -5,6 +5,8 @@
 #ifndef SHUNT_UNWIND_H
 #define SHUNT_UNWIND_H
 
+#include <stdbool.h>
+
 enum { UNWIND_FULL = -1, UNWIND_NOT_NOW = -2 };
 
 /*
@@ -18,5 +20,8 @@ enum { UNWIND_FULL = -1, UNWIND_NOT_NOW = -2 };
  * with a lock of ours held, never in our own signal handlers. Keeps errno.
  */
 int unwind_site(const void *caller);
+
+/* Is this thread inside unwind_site? What libunwind makes then is ours. */
+bool unwind_inside(void);
 
 #endif

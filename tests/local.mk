@@ -18,6 +18,8 @@ include tests/unit/local.mk
 include tests/apps/local.mk
 include tests/hooks/local.mk
 include tests/command/local.mk
+include tests/same/local.mk
+include tests/signals/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* symbols.c - see symbols.h. The format is that of the GNU hash section of ELF objects. */
+#include "symbols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+
+/* The loader has made most of these absolute; where the section cannot be written they are not. */
+static const void *absolute(const struct link_map *map, ElfW(Addr) address)
+{
+	return (const void *)(address < map->l_addr ? address + map->l_addr : address);
+}
+
+static void read_object(const struct link_map *map, struct symbols_object *o)
+{
+	*o = (struct symbols_object){ .base = map->l_addr };
+	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+		if (d->d_tag == DT_GNU_HASH)
+			o->hash = absolute(map, d->d_un.d_ptr);
+		else if (d->d_tag == DT_SYMTAB)
+			o->symbol = absolute(map, d->d_un.d_ptr);
+		else if (d->d_tag == DT_STRTAB)
+			o->string = absolute(map, d->d_un.d_ptr);
+		else if (d->d_tag == DT_VERSYM)
+			o->version = absolute(map, d->d_un.d_ptr);
+	}
+	if (!o->symbol || !o->string)
+		o->hash = NULL;
+}
+
+/* The kernel's object is in the list of objects, but not among those that are searched. */
+static bool is_searched(const struct link_map *map)
+{
+	return map->l_ld && strncmp(map->l_name, "linux-vdso", 10) != 0 &&
+	       strncmp(map->l_name, "linux-gate", 10) != 0;
+}
+
+static bool is_libc(const struct link_map *map)
+{
+	const char *slash = strrchr(map->l_name, '/');
+
+	return strcmp(slash ? slash + 1 : map->l_name, "libc.so.6") == 0;
+}
+
+bool symbols_begin(struct symbols *s)
+{
+	const struct link_map *map = _r_debug.r_map;
+	bool libc = false;
+
+	s->count = 0;
+	/* an auditor may answer in the place of any object */
+	if (getenv("LD_AUDIT"))
+		return false;
+	while (map && map->l_ld != _DYNAMIC)
+		map = map->l_next;
+	if (!map) /* in a name space of its own */
+		return false;
+	for (map = map->l_next; map; map = map->l_next) {
+		if (!is_searched(map))
+			continue;
+		if (s->count == SYMBOLS_OBJECTS)
+			return false;
+		read_object(map, &s->object[s->count++]);
+		libc = libc || is_libc(map);
+	}
+	return libc;
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t h = 5381;
+
+	for (; *name; name++)
+		h = h * 33 + (unsigned char)*name;
+	return h;
+}
+
+/*
+ * dlsym takes a symbol that has no version, else the only one that is not hidden:
+ * such are older versions of a name.
+ */
+static bool is_hidden(const struct symbols_object *o, uint32_t i)
+{
+	return o->version && (o->version[i] & 0x8000);
+}
+
+static bool is_defined(const ElfW(Sym) *symbol)
+{
+	return symbol->st_shndx != SHN_UNDEF && symbol->st_value != 0;
+}
+
+static bool is_plain_function(const ElfW(Sym) *symbol)
+{
+	return ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
+	       (ELF64_ST_BIND(symbol->st_info) == STB_GLOBAL ||
+		ELF64_ST_BIND(symbol->st_info) == STB_WEAK) &&
+	       symbol->st_shndx != SHN_ABS;
+}
+
+enum answer { NOT_HERE, HERE, WHO_KNOWS };
+
+/* From symbol I on the chain of NAME's bucket is read; the last of a chain has the lowest bit set. */
+static enum answer search_chain(const struct symbols_object *o, const uint32_t *chain, uint32_t i,
+				uint32_t hash, const char *name, void **found)
+{
+	const ElfW(Sym) *only = NULL;
+	unsigned first = o->hash[1], count = 0;
+
+	for (;; i++) {
+		uint32_t h = chain[i - first];
+
+		if ((h | 1) == (hash | 1) && is_defined(&o->symbol[i]) && !is_hidden(o, i) &&
+		    strcmp(o->string + o->symbol[i].st_name, name) == 0) {
+			only = &o->symbol[i];
+			count++;
+		}
+		if (h & 1)
+			break;
+	}
+	if (count == 0)
+		return NOT_HERE;
+	if (count > 1 || !is_plain_function(only))
+		return WHO_KNOWS;
+	*found = (void *)(o->base + only->st_value);
+	return HERE;
+}
+
+static enum answer search(const struct symbols_object *o, uint32_t hash, const char *name,
+			  void **found)
+{
+	enum { BITS = sizeof(ElfW(Addr)) * 8 };
+	const uint32_t *head = o->hash, *bucket;
+	const ElfW(Addr) *filter;
+	ElfW(Addr) word;
+	uint32_t i;
+
+	if (!head)
+		return WHO_KNOWS;
+	filter = (const ElfW(Addr) *)(head + 4);
+	word = filter[hash / BITS & (head[2] - 1)];
+	if (!(word >> hash % BITS & word >> (hash >> head[3]) % BITS & 1))
+		return NOT_HERE;
+	bucket = (const uint32_t *)(filter + head[2]);
+	i = bucket[hash % head[0]];
+	if (i == 0)
+		return NOT_HERE;
+	return search_chain(o, bucket + head[0], i, hash, name, found);
+}
+
+bool symbols_next(const struct symbols *s, const char *name, void **found)
+{
+	uint32_t hash = hash_of(name);
+
+	*found = NULL;
+	for (unsigned i = 0; i < s->count; i++) {
+		enum answer a = search(&s->object[i], hash, name, found);
+
+		if (a != NOT_HERE)
+			return a == HERE;
+	}
+	return true;
+}
