@@ -45,7 +45,7 @@ _Atomic bool sig_active;
 
 static struct disposition table[SIGNALS];
 static _Atomic int table_word;
-static _Atomic bool handlers_exist, raw_changes, faults_owned, cannot_own;
+static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
 static _Atomic(sighandler_t) pipe_handler;
 static void *_Atomic restorer; /* of a handler installed by libc; NULL if not known */
 static int own_pid;
@@ -92,8 +92,28 @@ static bool is_ending(int signal)
 	return false;
 }
 
+/*
+ * Handlers that were there before us: of another preload's constructor. Almost always there
+ * are none, and to ask for each signal is not worth it before anybody wants to know.
+ */
+static COLD void learn_inherited(void)
+{
+	struct kernel_action k;
+
+	for (int s = 1; s < SIGNALS; s++) {
+		if (table[s].ours || ask_kernel(s, &k) < 0 || !is_handler((sighandler_t)k.handler))
+			continue;
+		atomic_store_explicit(&handlers_exist, true, memory_order_relaxed);
+		if (k.flags & KERNEL_RESTORER)
+			atomic_store(&restorer, k.restorer);
+	}
+	atomic_store_explicit(&inherited_known, true, memory_order_release);
+}
+
 bool sig_handlers_exist(void)
 {
+	if (unlikely(!atomic_load_explicit(&inherited_known, memory_order_acquire)))
+		learn_inherited();
 	return atomic_load_explicit(&handlers_exist, memory_order_relaxed);
 }
 
@@ -131,13 +151,19 @@ static void learn_restorer(int signal)
 }
 
 /* Everything is blocked while ours runs: nothing may interrupt a fill. */
-static int install_ours(int signal, void (*handler)(int, siginfo_t *, void *), int flags)
+static int exchange_ours(int signal, void (*handler)(int, siginfo_t *, void *), int flags,
+			 struct sigaction *old)
 {
 	struct sigaction a = {.sa_flags = SA_SIGINFO | SA_ONSTACK | flags};
 
 	a.sa_sigaction = handler;
 	sigfillset(&a.sa_mask);
-	return REAL(sigaction)(signal, &a, NULL);
+	return REAL(sigaction)(signal, &a, old);
+}
+
+static int install_ours(int signal, void (*handler)(int, siginfo_t *, void *), int flags)
+{
+	return exchange_ours(signal, handler, flags, NULL);
 }
 
 static int set_default(int signal)
@@ -208,14 +234,33 @@ static void front_ending(int signal, const struct sigaction *shown)
 	d->ours = true;
 }
 
+/*
+ * At start. Ours goes in, and out again where the signal was not at its default: all are
+ * blocked, so none is met in between. Of a signal that is ignored what is sent just
+ * then is thrown away when it is ignored again, as it would have been.
+ */
+static void front_at_start(int signal)
+{
+	struct disposition *d = &table[signal];
+	struct sigaction old;
+
+	if (d->ours || exchange_ours(signal, ending_handler, SA_RESTART, &old) < 0)
+		return;
+	if (old.sa_handler != SIG_DFL) {
+		REAL(sigaction)(signal, &old, NULL);
+		return;
+	}
+	learn_restorer(signal);
+	d->shown = old;
+	d->ours = true;
+}
+
 static void front_endings(void)
 {
-	struct sigaction now;
-
+	if (!want_endings || own_pid == 1)
+		return;
 	for (size_t i = 0; i < sizeof(endings); i++)
-		if (!table[endings[i]].ours && REAL(sigaction)(endings[i], NULL, &now) == 0 &&
-		    now.sa_handler == SIG_DFL)
-			front_ending(endings[i], &now);
+		front_at_start(endings[i]);
 }
 
 /* ---- sigaction ---- */
@@ -449,35 +494,31 @@ void sig_chain(int signal, siginfo_t *info, void *context)
 
 /* ---- start, fork, exec ---- */
 
-static void note_existing(void)
+/* The mask that the process began with, BEFORE, may hold the faults: then they are unblocked. */
+static void unblock_inherited(uint64_t before)
 {
-	struct kernel_action k;
-
-	for (int s = 1; s < SIGNALS; s++) {
-		if (ask_kernel(s, &k) < 0)
-			continue;
-		note_program_handler(s, (sighandler_t)k.handler);
-		if (is_handler((sighandler_t)k.handler) && k.flags & KERNEL_RESTORER)
-			atomic_store(&restorer, k.restorer);
-	}
-}
-
-static void unblock_inherited(void)
-{
-	uint64_t faults = SIG_FAULTS, old = 0, waiting = 0;
+	uint64_t faults = SIG_FAULTS, waiting = 0;
 	struct thread *t;
 
+	if (!(before & SIG_FAULTS))
+		return;
 	prim_sigpending(&waiting);
 	if (waiting & SIG_FAULTS) { /* unblocking would kill */
 		atomic_store(&cannot_own, true);
 		return;
 	}
-	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
-	if (!(old & SIG_FAULTS))
-		return;
+	prim_sigprocmask(SIG_UNBLOCK, &faults, NULL);
 	t = thread_self();
 	if (t)
-		t->masked = t->masked_base = old & SIG_FAULTS;
+		t->masked = t->masked_base = before & SIG_FAULTS;
+}
+
+static void learn_pipe(void)
+{
+	struct kernel_action k;
+
+	if (!table[SIGPIPE].ours && ask_kernel(SIGPIPE, &k) == 0)
+		note_program_handler(SIGPIPE, (sighandler_t)k.handler);
 }
 
 void sig_init(void)
@@ -488,17 +529,18 @@ void sig_init(void)
 	thread_init();
 	own_pid = prim_getpid();
 	want_endings = config.report[0] && strcmp(config.report, "none") != 0;
-	unblock_inherited();
 	table_take(&mask);
-	note_existing();
 	front_endings();
+	learn_pipe();
 	atomic_store(&sig_active, true);
 	table_drop(&mask);
+	unblock_inherited(mask);
 	errno = saved;
 }
 
 void sig_forked(void)
 {
+	bool was_first = own_pid == 1;
 	uint64_t mask;
 
 	if (!atomic_load(&sig_active))
@@ -506,8 +548,10 @@ void sig_forked(void)
 	own_pid = prim_getpid();
 	atomic_store(&ending_now, 0);
 	atomic_store(&table_word, 0); /* whoever held it is not here */
-	table_take(&mask);
-	front_endings(); /* the first process of a name space has none, its children do */
+	if (!was_first)
+		return;
+	table_take(&mask); /* the first process of a name space has none in front, its children do */
+	front_endings();
 	table_drop(&mask);
 }
 

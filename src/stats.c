@@ -6,7 +6,7 @@
  * The address is in our own zeros, and a file is mapped over it when the process
  * first counts. So stats_get() always has an answer, and a pointer into the
  * counters stays good over a fork: in the child fresh zeros are mapped over the
- * parent's file, then, when it counts, a file of its own.
+ * parent's file, then, when it counts, a file of its own, or the family's.
  *
  * What becomes of the file: a process that counted nothing has none. One whose
  * counts stand in a report, or were handed to the family, takes it away, so that
@@ -17,7 +17,7 @@
 #include "stats.h"
 
 #include <errno.h>
-#include <linux/falloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
@@ -38,6 +38,7 @@ struct stats_own stats_own;
 /* Room for the struct at a page's start, whatever the size of a page (64 KiB at most). */
 static char room[sizeof(struct stats) + 2 * 65536];
 static _Atomic int state;
+static bool ready; /* all is made that could not be made without rights */
 
 static struct stats *region(void)
 {
@@ -66,6 +67,7 @@ void stats_write_head(struct stats *s)
 {
 	const struct stats_own *own = &stats_own;
 
+	stats_learn();
 	s->layout = STATS_LAYOUT;
 	s->size = sizeof(*s);
 	s->pid = own->pid;
@@ -73,7 +75,7 @@ void stats_write_head(struct stats *s)
 	s->root = own->root;
 	s->root_started = own->root_started;
 	s->started = own->started;
-	s->start_ticks = walk_start_ticks(own->pid);
+	s->start_ticks = own->ticks;
 	s->observe = config.mode == MODE_OBSERVE;
 	s->feature_lease = own->feature_lease;
 	s->feature_procmap = own->feature_procmap;
@@ -96,11 +98,13 @@ _Static_assert(sizeof(STATS_MAGIC) >= sizeof(((struct stats *)0)->magic), "magic
 /* A file under the region if one can be had, else memory that will serve until the end. */
 static void make_counters(void)
 {
-	struct stats_own *own = &stats_own;
-	int fd = stats_file_create(&own->file, own->pid, walk_start_ticks(own->pid), "");
+	int fd;
 
+	if (stats_family_move(region()))
+		return;
+	fd = stats_family_create_own();
 	if (fd >= 0 && !map_over(MAP_SHARED, fd))
-		stats_file_remove(&own->file);
+		stats_family_remove_own();
 	if (fd >= 0)
 		prim_close(fd);
 	else
@@ -147,6 +151,24 @@ struct stats *stats_peek(void)
 	return atomic_load_explicit(&state, memory_order_acquire) == MADE ? region() : NULL;
 }
 
+struct stats *stats_peek_own(void)
+{
+	struct stats *s = stats_peek();
+
+	return s && s != stats_family() ? s : NULL;
+}
+
+uint64_t stats_ticks(void)
+{
+	struct stats_own *own = &stats_own;
+
+	if (!own->ticks)
+		own->ticks = walk_start_ticks(own->pid);
+	if (own->pid == own->root)
+		own->root_ticks = own->ticks;
+	return own->ticks;
+}
+
 /* As program_invocation_short_name; where argv is empty, the name of the program's file. */
 static void copy_program(const char *argv0)
 {
@@ -171,26 +193,40 @@ static void copy_argv(int argc, char **argv)
 		}
 }
 
-static void copy_host(void)
+void stats_learn(void)
 {
+	struct stats_own *own = &stats_own;
 	struct utsname u; /* the kernel's new_utsname is the same on both architectures */
+	ssize_t n;
 
+	if (own->learned)
+		return;
+	own->learned = true;
+	n = prim_readlinkat(AT_FDCWD, "/proc/self/exe", own->path, sizeof(own->path) - 1);
+	own->path[n > 0 ? n : 0] = '\0';
 	if (PRIM1(SYS_uname, &u) == 0)
-		memcpy(stats_own.host, u.nodename, sizeof(stats_own.host) - 1);
+		memcpy(own->host, u.nodename, sizeof(own->host) - 1);
+}
+
+/* `shunt run` names the process that it becomes: whoever else has the variable is a guest. */
+static bool is_guest(int pid)
+{
+	const char *run = secure_getenv(STATS_RUN_VARIABLE);
+
+	return run && strtol(run, NULL, 10) != pid;
 }
 
 void stats_init(int argc, char **argv)
 {
 	struct stats_own *own = &stats_own;
-	ssize_t n = prim_readlinkat(AT_FDCWD, "/proc/self/exe", own->path, sizeof(own->path) - 1);
 
-	own->path[n > 0 ? n : 0] = '\0';
 	own->pid = own->root = prim_getpid();
+	own->guest = is_guest(own->pid);
 	own->started = own->root_started = prim_wall();
-	own->root_ticks = walk_start_ticks(own->pid);
+	if (argc <= 0 || !argv[0] || !argv[0][0])
+		stats_learn();
 	copy_program(argc > 0 ? argv[0] : NULL);
 	copy_argv(argc, argv);
-	copy_host();
 	stats_file_init();
 	report_path_init();
 }
@@ -198,15 +234,20 @@ void stats_init(int argc, char **argv)
 void stats_forked(void)
 {
 	struct stats_own *own = &stats_own;
+	bool keep = stats_peek() && stats_peek() == stats_family();
 
 	own->parent = own->pid;
 	own->pid = prim_getpid();
 	own->started = prim_wall();
+	own->ticks = 0;
 	own->ended = STATS_RUNNING;
 	own->finished = 0;
 	own->file = (struct stats_file){ .name = "" };
-	map_zeros();
-	atomic_store(&state, NOT_MADE);
+	ready = ready && stats_family();
+	if (!keep && atomic_load(&state) != NOT_MADE) {
+		map_zeros();
+		atomic_store(&state, NOT_MADE);
+	}
 	report_path_forked();
 }
 
@@ -214,16 +255,21 @@ void stats_before_losing_rights(void)
 {
 	struct quiet q;
 
-	stats_get();
+	if (ready)
+		return;
+	ready = true;
+	stats_learn();
 	quiet_begin(&q);
 	report_path_keep();
 	stats_family_keep();
 	quiet_end(&q);
+	if (!stats_family())
+		stats_get();
 }
 
 void stats_end(enum stats_ended what, int signal)
 {
-	struct stats *s = stats_peek();
+	struct stats *s = stats_peek_own();
 
 	stats_own.ended = what;
 	stats_own.signal = signal;
@@ -239,7 +285,7 @@ void stats_end(enum stats_ended what, int signal)
 
 void stats_set_features(bool lease, bool procmap, bool guard)
 {
-	struct stats *s = stats_peek();
+	struct stats *s = stats_peek_own();
 
 	stats_own.feature_lease = lease;
 	stats_own.feature_procmap = procmap;
@@ -264,6 +310,7 @@ bool stats_rescue(const void *address)
 
 const char *stats_program_path(void)
 {
+	stats_learn();
 	return stats_own.path;
 }
 
@@ -278,23 +325,33 @@ static void give_back(const void *from, const void *to)
 
 void stats_discard(void)
 {
-	struct stats *s = stats_peek();
+	struct stats *s = stats_peek_own();
 
 	if (!s || !stats_own.file.name[0])
 		return;
 	atomic_store(&s->reported, prim_wall());
 	if (config.stats[0])
 		return;
-	if (!stats_file_remove(&stats_own.file)) {
+	if (!stats_family_remove_own()) {
 		give_back((char *)s + shunt_page, (char *)s + region_size());
 		map_zeros();
 		stats_own.file.name[0] = '\0';
 	}
 }
 
+bool stats_empty(const struct stats *s)
+{
+#define F(name, type)                                                                             \
+	if (atomic_load_explicit(&s->name, memory_order_relaxed))                                  \
+		return false;
+	STATS_TOTAL_COUNTERS(F)
+#undef F
+	return atomic_load_explicit(&s->route[0].state, memory_order_relaxed) == 0;
+}
+
 void stats_trim(void)
 {
-	struct stats *s = stats_peek();
+	struct stats *s = stats_peek_own();
 	int site = STATS_SITES, route = STATS_ROUTES;
 
 	if (!s || !stats_own.file.name[0])

@@ -155,7 +155,12 @@ struct stats *stats_peek(void);
  */
 void stats_init(int argc, char **argv);
 
-/* In the child of a fork: counters begin at zero, in a file of its own, made when first needed. */
+/*
+ * Round a fork: before it and after it in the parent, and in the child, where counters
+ * begin at zero and are made when first needed.
+ */
+void stats_before_fork(void);
+void stats_forked_parent(void);
 void stats_forked(void);
 
 /* Called before the process loses rights or its root directory: makes the file while it can. */
@@ -169,6 +174,9 @@ void stats_end(enum stats_ended what, int signal);
 
 /* What can be done in this process, for the report; holds for its children too. Makes no file. */
 void stats_set_features(bool lease, bool procmap, bool guard);
+
+/* Is there nothing in S? Looks at no more than it must. */
+bool stats_empty(const struct stats *s);
 
 /*
  * From the fault handler, for a SIGBUS at ADDRESS: if that lies in the counters

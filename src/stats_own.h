@@ -14,7 +14,12 @@
 
 struct stats_own {
 	int pid, parent, root;
-	uint64_t root_started, root_ticks, started;
+	bool guest; /* not what `shunt run` became, but started by that: silent when it found nothing */
+	bool forked; /* by us, or by one before us in the family */
+	bool learned;
+	/* start_ticks of this process and of the root; 0: not known, or not asked yet */
+	uint64_t ticks, root_ticks;
+	uint64_t root_started, started;
 	enum stats_ended ended;
 	int signal;
 	uint64_t finished;
@@ -30,6 +35,18 @@ extern struct stats_own stats_own;
 
 /* Fills the head of S, which is all zeros, with what is known of this process. */
 void stats_write_head(struct stats *s);
+
+/* Asks for what cannot be asked any more in a chroot: the program's path, the host. Once. */
+void stats_learn(void);
+
+/* When this process began; asked once. */
+uint64_t stats_ticks(void);
+
+/*
+ * The counters if they are this process's own: NULL if it counted nothing, and where it
+ * counts in those of the family (stats_family.h).
+ */
+struct stats *stats_peek_own(void);
 
 /*
  * This process's counts stand elsewhere now, in a report or with the family: takes its

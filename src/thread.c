@@ -29,6 +29,8 @@ __thread unsigned char thread_passive __attribute__((tls_model("initial-exec")))
 /* libc's word, since 2.32; absent before, and then nothing is certain. */
 extern char __libc_single_threaded __attribute__((weak));
 
+/* Most processes have one thread: its record is here, and no block is needed. */
+static struct thread first_record;
 static _Atomic(struct thread *) records;
 static _Atomic bool alien; /* a clone that libc does not know of */
 static pthread_key_t end_key;
@@ -264,6 +266,8 @@ void thread_init(void)
 {
 	if (!have_key)
 		have_key = pthread_key_create(&end_key, at_thread_end) == 0;
+	if (!thread_list())
+		push(&first_record);
 	thread_enrol();
 }
 

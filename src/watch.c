@@ -151,8 +151,12 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 		return;
 	}
 	for (int i = 0; i < RECENT; i++) {
+		bool again = false;
+
+		for (int j = 0; j < i; j++)
+			again |= recent[j] == recent[i];
 		w = entry_of(recent[i]);
-		if (recent[i] && w->base == recent[i])
+		if (recent[i] && !again && w->base == recent[i])
 			cover(w, lo, hi, fd, sink, write_site, why);
 	}
 }

@@ -14,6 +14,7 @@ tests_hooks_open_SOURCES = tests/hooks/open.c tests/hooks/open_cases.def src/hoo
 tests_hooks_open_CPPFLAGS = $(hooks_cppflags)
 tests_hooks_open_LDADD = -ldl
 
-tests_hooks_memory_SOURCES = tests/hooks/memory.c src/hook_memory.c src/jump.S $(hooks_double)
+tests_hooks_memory_SOURCES = tests/hooks/memory.c src/hook_memory.c src/hook_open.c \
+	src/jump.S $(hooks_double)
 tests_hooks_memory_CPPFLAGS = $(hooks_cppflags)
 tests_hooks_memory_LDADD = -ldl
