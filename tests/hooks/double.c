@@ -19,6 +19,7 @@ size_t shunt_page = 4096;
 _Atomic unsigned char shunt_state = SHUNT_LIVE;
 _Atomic int landing_armed;
 __thread unsigned char thread_passive;
+__thread struct thread *thread_self_record;
 __thread unsigned long prim_calls;
 
 static uintptr_t armed_lo, armed_hi;
