@@ -10,6 +10,9 @@
 #include "prim.h"
 #include "source.h"
 
+/* MAX_RW_COUNT: the kernel reads and writes no more in one call, with 4 KiB pages. */
+enum { LARGEST_CALL = 0x7ffff000 };
+
 bool io_pieces_readable(const struct iovec *iov, size_t count)
 {
 	if (count == 0 || count > IOV_MAX)
@@ -64,7 +67,7 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 	if (!e)
 		return false;
 	file = fd_is_file(fd, e);
-	if (file && n >= WATCH_SMALLEST && n <= SSIZE_MAX && (at >= 0 || at == LAND_AT_OFFSET)) {
+	if (file && n >= WATCH_SMALLEST && n <= LARGEST_CALL && (at >= 0 || at == LAND_AT_OFFSET)) {
 		r->site = site_of(caller);
 		*ret = read_file(fd, e, buf, n, at, r);
 		if (*ret != LAND_PLAINLY)
@@ -111,8 +114,8 @@ static void before_file_changes(int fd)
 {
 	struct fd_entry *e = fd_peek(fd);
 
-	if (!e || e->kind == STATS_KIND_UNKNOWN || e->kind == STATS_KIND_FILE ||
-	    e->kind == STATS_KIND_OTHER)
+	if (!e || e->kind == STATS_KIND_UNKNOWN || e->kind == STATS_KIND_OTHER ||
+	    (e->kind == STATS_KIND_FILE && source_may_be(e->identity)))
 		source_written(fd);
 }
 

@@ -152,7 +152,7 @@ static enum verdict check_file(struct attempt *a)
 		size = a->st.st_size;
 		offset = offset == LAND_AT_OFFSET ? 0 : offset;
 	}
-	return offset + (off_t)a->n > size ? VERDICT_NEAR_END : VERDICT_REWRITTEN;
+	return offset > size - (off_t)a->n ? VERDICT_NEAR_END : VERDICT_REWRITTEN;
 }
 
 /*
@@ -320,7 +320,7 @@ enum verdict land_observe(int fd, struct fd_entry *e, const void *buf, size_t n,
 	if (why != VERDICT_REWRITTEN)
 		return why;
 	offset = at == LAND_AT_OFFSET ? prim_lseek(fd, 0, SEEK_CUR) : at;
-	if (prim_fstat(fd, &a.st) < 0 || offset + (off_t)n > a.st.st_size)
+	if (prim_fstat(fd, &a.st) < 0 || offset > a.st.st_size - (off_t)n)
 		return VERDICT_NEAR_END;
 	return source_still(a.source, &a.st);
 }

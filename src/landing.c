@@ -21,7 +21,7 @@
 #include "watch.h"
 
 enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64,
-       ALLOCATOR_LINKS = 64 };
+       ALLOCATOR_LINKS = 64, KEEP_FREED = 1024 * 1024 };
 
 _Atomic int landing_armed;
 
@@ -228,7 +228,9 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 	bool ok;
 
 	if (l->freed && !maps_still_armed(lo, hi)) {
-		disarm(l); /* the block's pages have gone their own way */
+		/* part of the block went back to the kernel */
+		maps_open_armed(lo, hi);
+		disarm(l);
 		return true;
 	}
 	if (s)
@@ -275,8 +277,10 @@ static void freed_locked(struct landing *l)
 {
 	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
 
-	if (lo < hi && l->freed && !maps_still_armed(lo, hi))
-		disarm(l);
+	if (lo >= hi || !l->freed || maps_still_armed(lo, hi))
+		return;
+	maps_open_armed(lo, hi);
+	disarm(l);
 }
 
 /* The program looked into L, one way or another: what is learned from it. */
@@ -357,7 +361,7 @@ COLD void landing_before_free(const void *p, size_t n)
 		bool whole = landing_lo(l) >= lo && landing_hi(l) <= hi;
 
 		atomic_store(&l->freed, whole);
-		if (!whole || !l->returns)
+		if (!whole || !l->returns || n >= KEEP_FREED)
 			open_slot(l, lo, hi, VOID);
 	}
 }

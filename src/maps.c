@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* maps.c - questions about the address space; see maps.h. */
-#include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "fd.h"
 #include "lock.h"
@@ -247,6 +247,21 @@ bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 			return false;
 	}
 	return true;
+}
+
+void maps_open_armed(uintptr_t lo, uintptr_t hi)
+{
+	struct area a;
+
+	for (uintptr_t at = lo; at < hi; at = a.hi) {
+		/* a hole has no area: it is crossed page by page, which is rare and short */
+		if (!area_at(at, &a) || a.lo > at) {
+			a.hi = at + shunt_page;
+			continue;
+		}
+		if (a.flags == 0 && !a.file)
+			prim_mprotect((void *)at, (a.hi < hi ? a.hi : hi) - at, PROT_READ | PROT_WRITE);
+	}
 }
 
 bool maps_allows(uintptr_t address, bool write)

@@ -23,6 +23,12 @@ enum verdict maps_can_land(uintptr_t lo, uintptr_t hi);
 /* Is [lo, hi) one run of private anonymous pages that nobody may touch, as arming left it? */
 bool maps_still_armed(uintptr_t lo, uintptr_t hi);
 
+/*
+ * Opens what of [lo, hi) is still as arming left it; the rest has become something
+ * else (free gave part of the block back to the kernel) and is left alone.
+ */
+void maps_open_armed(uintptr_t lo, uintptr_t hi);
+
 /* Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at once. */
 bool maps_allows(uintptr_t address, bool write);
 

@@ -246,8 +246,10 @@ static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 	if (s->verdict != VERDICT_REWRITTEN || s->fd >= 0)
 		return s->verdict;
 	high = prim_dup_high(fd);
-	if (high < 0)
-		return s->verdict = VERDICT_DESCRIPTORS;
+	if (high < 0) {
+		s->verdict = VERDICT_DESCRIPTORS;
+		return VERDICT_DESCRIPTORS;
+	}
 	fd_mark_ours(high);
 	atomic_store(&s->fd, high);
 	return VERDICT_REWRITTEN;
@@ -424,6 +426,16 @@ void source_before_unlock(int fd)
 		return;
 	atomic_store(&s->verdict, VERDICT_LOCKED);
 	landing_open_source((int)(s - sources));
+}
+
+bool source_may_be(uint32_t identity)
+{
+	unsigned set = set_of(identity);
+
+	for (struct source *s = &sources[set * WAYS]; s < &sources[(set + 1) * WAYS]; s++)
+		if (s->inode && source_identity(s->device, s->inode) == identity)
+			return true;
+	return false;
 }
 
 static void written(const struct stat *st)

@@ -79,6 +79,9 @@ void source_written_path(int dir, const char *path);
 /* The program puts a descriptor of its own at the number FD, which is a source's: that one moves. */
 void source_evade(int fd);
 
+/* Is there a source of that identity, perhaps? False is exact. */
+bool source_may_be(uint32_t identity);
+
 /* A hash of device and inode; equal files have equal ones. */
 uint32_t source_identity(dev_t device, ino_t inode);
 
