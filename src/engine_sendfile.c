@@ -60,17 +60,19 @@ static bool kernel_cannot(ssize_t r)
 	return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -EOVERFLOW;
 }
 
-static ssize_t send_landed(int fd, struct fd_entry *e, const struct segment *g, enum verdict *why)
+/* N bytes that lie in a row in the file of G, from where G begins. */
+static ssize_t send_landed(int fd, struct fd_entry *e, const struct segment *g, size_t n,
+			   enum verdict *why)
 {
 	off_t offset = g->offset;
 	size_t total = 0;
 
 	for (;;) {
-		ssize_t r = cancellable(SYS_sendfile, fd, g->fd, (long)&offset, (long)(g->n - total));
+		ssize_t r = cancellable(SYS_sendfile, fd, g->fd, (long)&offset, (long)(n - total));
 
 		if (r > 0)
 			total += (size_t)r;
-		if (total == g->n)
+		if (total == n)
 			return (ssize_t)total;
 		if (r == 0 && total == 0)
 			return end_truncated(fd, why);
@@ -81,6 +83,19 @@ static ssize_t send_landed(int fd, struct fd_entry *e, const struct segment *g, 
 			return (ssize_t)total;
 		}
 	}
+}
+
+/* How many bytes from segment I on lie in a row in one file: one call sends them. *NEXT gets the first that does not. */
+static size_t row_of(const struct segments *s, unsigned i, unsigned *next)
+{
+	const struct segment *first = &s->seg[i];
+	size_t n = first->n;
+
+	for (i++; i < s->count && s->seg[i].l && s->seg[i].fd == first->fd &&
+		  s->seg[i].offset == first->offset + (off_t)n; i++)
+		n += s->seg[i].n;
+	*next = i;
+	return n;
 }
 
 /* The memory segments from I on, up to the next landed one, in one sendmsg. *NEXT gets where that is. */
@@ -131,12 +146,11 @@ ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int fl
 	for (unsigned i = 0, next; i < s->count; i = next) {
 		ssize_t r;
 
-		next = i + 1;
 		/* a call may have blocked: the number must not have come to mean another socket */
 		if (i > 0 && e->generation != generation)
 			break;
 		if (s->seg[i].l)
-			r = send_landed(fd, e, &s->seg[i], why);
+			r = send_landed(fd, e, &s->seg[i], row_of(s, i, &next), why);
 		else
 			r = send_memory(fd, s, i, flags, &next);
 		if (r < 0 && *why == VERDICT_REWRITTEN && s->seg[i].l && kernel_cannot(r)) {

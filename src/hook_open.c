@@ -46,17 +46,14 @@ static COLD bool kernel_reads(const void *p, size_t n)
 	return true;
 }
 
-/* Frames of callers that are surely there, below the top of the stack. */
-enum { NEAR_FRAMES = 8192 };
-
 COLD bool hook_readable(const void *p, size_t n)
 {
 	const struct thread *t = thread_self_record;
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)p;
 
-	/* what is handed over lies on the caller's stack mostly, right above us */
-	if (t && at > here && at + n < here + NEAR_FRAMES && here >= t->stack_lo &&
-	    here + NEAR_FRAMES < t->stack_hi - 2 * shunt_page)
+	/* what is handed over lies on this thread's stack mostly, which is there from here up */
+	if (t && here >= t->stack_lo && at > here && n < t->stack_hi - t->stack_lo &&
+	    at + n < t->stack_hi - 2 * shunt_page)
 		return true;
 	return kernel_reads(p, n);
 }
