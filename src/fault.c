@@ -11,6 +11,7 @@
 #include "fault.h"
 #include "landing.h"
 #include "sig.h"
+#include "stats.h"
 
 /* Was it a write? Where the machine does not tell, the question is whether both are allowed. */
 static bool was_write(const ucontext_t *context)
@@ -35,7 +36,9 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 	int saved = errno;
 	bool failed = false;
 
-	if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
+	if (signal == SIGBUS && info->si_code > 0 && stats_rescue(info->si_addr)) {
+		/* somebody truncated the file of the counters: they go on without it */
+	} else if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
 		sig_chain(signal, info, context);
 	} else if (!landing_fault((uintptr_t)info->si_addr, was_write(context), &failed)) {
 		if (failed)

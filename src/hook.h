@@ -21,6 +21,12 @@
 
 #define REAL(name) (likely(real_##name != NULL) ? real_##name : (hook_resolve(), real_##name))
 
+/*
+ * malloc_usable_size of the object that REAL(free) is of, NULL if that has none: another
+ * allocator's would read a length out of bytes that are none. Known when hook_resolve is through.
+ */
+extern size_t (*hook_usable_size)(void *p);
+
 /* Finds every real function; idempotent, safe from any thread. errno is kept. */
 void hook_resolve(void);
 

@@ -35,12 +35,15 @@ void process_before_fork(void)
 		return;
 	landing_hold();
 	landing_open_all();
+	stats_before_fork();
 }
 
 void process_after_fork_parent(void)
 {
-	if (!thread_passive)
-		landing_release();
+	if (thread_passive)
+		return;
+	landing_release();
+	stats_forked_parent();
 }
 
 void process_after_fork_child(void)

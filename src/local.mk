@@ -30,7 +30,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/sleep.c src/sleep.h src/source.c src/source.h \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \
 	src/stats_own.h src/stats_table.c src/stats_table.h \
-	src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
+	src/symbols.c src/symbols.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
 	src/watch.c src/watch.h
 
 src_libshunt_la_CFLAGS = $(AM_CFLAGS) $(UNWIND_CFLAGS) -fvisibility=hidden \

@@ -65,22 +65,38 @@ static void fill_route(struct stats_route *r, const struct pair_chunk *c, const 
 	atomic_store_explicit(&r->state, 2, memory_order_release);
 }
 
+/* Is R, which is complete, the row for C? */
+static bool is_route(const struct stats_route *r, const struct pair_chunk *c,
+		     const struct fd_entry *sink)
+{
+	return r->source == c->source && r->sink == sink->kind &&
+	       r->read_caller == c->read_site->caller && r->write_caller == c->write_site->caller;
+}
+
+/*
+ * The lock is among our threads; processes of one family may count in the same table, and
+ * among those a row is taken by its state word (stats_table.h).
+ */
 static struct stats_route *find_route(const struct pair_chunk *c, const struct fd_entry *sink)
 {
 	struct stats *s = stats_get();
-	struct stats_route *r = s->route;
+	struct stats_route *r = s->route, *last = s->route + STATS_ROUTES - 1;
 	struct lock_held held;
 
 	lock_take(&route_lock, &held);
-	for (; r < s->route + STATS_ROUTES - 1 && r->state == 2; r++)
-		if (r->source == c->source && r->sink == sink->kind &&
-		    r->read_caller == c->read_site->caller && r->write_caller == c->write_site->caller)
+	for (; r < last; r++) {
+		uint32_t state = atomic_load_explicit(&r->state, memory_order_acquire);
+
+		if (state == 2 && is_route(r, c, sink))
 			break;
+		if (state == 0 && atomic_compare_exchange_strong(&r->state, &state, 1))
+			break;
+	}
 	if (r->state != 2)
 		fill_route(r, c, sink);
 	if (r->read_site < 0)
 		c->read_site->wanted = true;
-	if (r == s->route + STATS_ROUTES - 1)
+	if (r == last)
 		stats_add(&s->routes_lost, 1);
 	lock_drop(&route_lock, &held);
 	return r;
@@ -90,7 +106,9 @@ void pair_site_named(const struct site *site, int index)
 {
 	struct stats *s = stats_get();
 
-	for (struct stats_route *r = s->route; r < s->route + STATS_ROUTES && r->state == 2; r++) {
+	for (struct stats_route *r = s->route; r < s->route + STATS_ROUTES && r->state != 0; r++) {
+		if (r->state != 2)
+			continue;
 		if (r->read_site < 0 && r->read_caller == site->caller)
 			r->read_site = index;
 		if (r->write_site < 0 && r->write_caller == site->caller)

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "config.h"
+#include "maps.h"
 #include "prim.h"
 #include "quiet.h"
 #include "report.h"
@@ -61,10 +62,16 @@ static bool is_root(void)
 	return stats_own.pid == stats_own.root;
 }
 
+/* Does it report even if nothing was found? Programs that `shunt run` did not become do not. */
+static bool says_nothing_found(void)
+{
+	return is_root() && !stats_own.guest;
+}
+
 /* The counters, or for a process that has none a head that says who it is. */
 static const struct stats *counters(struct scratch *scratch)
 {
-	const struct stats *s = stats_peek();
+	const struct stats *s = stats_peek_own();
 
 	if (s)
 		return s;
@@ -72,21 +79,29 @@ static const struct stats *counters(struct scratch *scratch)
 	return &scratch->head;
 }
 
-static void report_process(struct target *t)
+/* Own counters may have been made for one who then counted nothing, since it lost its rights. */
+static bool counted(void)
 {
-	if (config.format == FORMAT_JSON)
-		report_json(counters(t->scratch), NULL, gather, t);
-	else
-		report_text((const struct stats *[]){ counters(t->scratch) }, 1, NULL, gather, t);
+	return stats_peek_own() && !stats_empty(stats_peek_own());
 }
 
-/* Only the root says that nothing was found. */
+static void report_process(struct target *t)
+{
+	if (config.format == FORMAT_JSON) {
+		if (counted())
+			stats_set_features(true, maps_has_query(), false);
+		report_json(counters(t->scratch), NULL, gather, t);
+	} else {
+		report_text((const struct stats *[]){ counters(t->scratch) }, 1, NULL, gather, t);
+	}
+}
+
 static void report_family(struct target *t)
 {
 	const struct stats *process[2] = { counters(t->scratch), &t->scratch->family };
 	unsigned found = stats_family_collect(&t->scratch->family, &t->scratch->file);
 
-	if (found || stats_peek() || is_root())
+	if (found || counted() || says_nothing_found())
 		report_text(process, 2, NULL, gather, t);
 }
 
@@ -107,6 +122,8 @@ static void write_report(bool family)
 		flush(&t);
 		prim_munmap(t.scratch, sizeof(*t.scratch));
 		stats_discard();
+		if (!family)
+			stats_family_reported();
 	}
 	if (mine)
 		prim_close(t.fd);
@@ -115,32 +132,58 @@ static void write_report(bool family)
 /* The root ended a moment ago and counted us in, as when both get the same SIGINT. */
 static bool reported_just_now(void)
 {
-	const struct stats *s = stats_peek();
+	const struct stats *s = stats_peek_own();
 	uint64_t when = s ? atomic_load(&s->reported) : 0;
 
 	return when && prim_wall() - when < JUST_NOW;
 }
 
+static bool is_json(void)
+{
+	return config.format == FORMAT_JSON;
+}
+
+static void report_alone(void)
+{
+	if (counted() || (is_json() ? is_root() || report_path_per_process() : says_nothing_found()))
+		write_report(false);
+	else
+		stats_family_hand_over();
+}
+
 static void report(void)
 {
-	bool alone = config.format == FORMAT_JSON || report_path_per_process();
-
 	if (!report_path_wanted())
 		stats_family_hand_over();
-	else if (alone && (stats_peek() || is_root() ||
-			   (config.format == FORMAT_JSON && report_path_per_process())))
-		write_report(false);
-	else if (!alone && (is_root() || (stats_family_orphan() && !reported_just_now())))
+	else if (is_json() || report_path_per_process())
+		report_alone();
+	else if (is_root() || (stats_family_orphan() && !reported_just_now()))
 		write_report(true);
 	else
 		stats_family_hand_over();
+}
+
+/* Who counted nothing, and need not say so: the usual case, and nothing is opened or read. */
+static bool nothing_to_do(void)
+{
+	if (stats_peek_own())
+		return false;
+	if (!report_path_wanted())
+		return !is_root() || !stats_family_has_files();
+	if (is_json())
+		return !is_root() && !report_path_per_process();
+	if (says_nothing_found())
+		return false;
+	if (report_path_per_process())
+		return true;
+	return is_root() ? !stats_family_has_files() : !stats_family_orphan();
 }
 
 void report_at_end(void)
 {
 	struct quiet q;
 
-	if (atomic_flag_test_and_set(&done))
+	if (atomic_flag_test_and_set(&done) || nothing_to_do())
 		return;
 	quiet_begin(&q);
 	report();

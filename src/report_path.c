@@ -218,23 +218,25 @@ int report_path_open(bool *mine)
 }
 
 /*
- * A regular file takes all at once, so that the reports of processes that end together
- * do not mix; a pipe or terminal in pieces that poll has room for.
+ * A path was opened not to block, and takes all at once, so that the reports of processes that
+ * end together do not mix; standard error takes that if it is a regular file, else it is
+ * asked before each piece whether it has room.
  */
 void report_path_write(int fd, const char *text, size_t length)
 {
-	struct stat st;
-	size_t piece = prim_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? length : PIECE;
+	bool ask = fd == STDERR_FILENO || fd == error.fd;
+	size_t piece = ask && !S_ISREG(error_at_start.st_mode) ? PIECE : length;
 
 	while (length > 0) {
 		struct pollfd p = { .fd = fd, .events = POLLOUT };
 		ssize_t n;
 
-		if (prim_poll(&p, 1, WAIT_MS) <= 0)
+		if (ask && prim_poll(&p, 1, WAIT_MS) <= 0)
 			return;
 		n = prim_write(fd, text, length < piece ? length : piece);
 		if (n <= 0 && n != -EAGAIN && n != -EINTR)
 			return;
+		ask = true;
 		text += n > 0 ? n : 0;
 		length -= n > 0 ? (size_t)n : 0;
 	}

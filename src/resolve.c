@@ -18,49 +18,75 @@
 #undef HOOK
 #undef HOOK_OPEN
 
-static const struct {
-	const char *name;
-	void **real;
-} rows[] = {
-#define HOOK(ret, name, params, args, class) { #name, (void **)&real_##name },
-#define HOOK_OPEN(ret, name, params, args, open) { #name, (void **)&real_##name },
-#include "hooks.def"
-#undef HOOK
-#undef HOOK_OPEN
-};
-
 static long missing(void)
 {
 	errno = ENOSYS;
 	return -1;
 }
 
-static void *next(const struct symbols *symbols, bool usable, const char *name)
+size_t (*hook_usable_size)(void *p);
+
+/* By dlsym and dladdr: the latter reads every symbol of libc, which takes 25 us. */
+static void *ask_usable_size(void)
+{
+	void *size = dlsym(RTLD_NEXT, "malloc_usable_size");
+	Dl_info of_size, of_free;
+
+	if (size && dladdr(size, &of_size) && dladdr((void *)real_free, &of_free) &&
+	    of_size.dli_fbase == of_free.dli_fbase)
+		return size;
+	return NULL;
+}
+
+struct resolving {
+	struct symbols symbols;
+	bool usable;
+};
+
+static COLD void resolve(const struct resolving *r, void **real, const char *name)
 {
 	void *found;
 
-	return usable && symbols_next(symbols, name, &found) ? found : dlsym(RTLD_NEXT, name);
+	if (*real)
+		return;
+	if (!r->usable || !symbols_next(&r->symbols, name, &found))
+		found = dlsym(RTLD_NEXT, name);
+	*real = found ? found : (void *)missing;
+}
+
+/* As code, since a table of pointers to names would have to be relocated at each start. */
+static void resolve_all(const struct resolving *r)
+{
+#define HOOK(ret, name, params, args, class) resolve(r, (void **)&real_##name, #name);
+#define HOOK_OPEN(ret, name, params, args, open) resolve(r, (void **)&real_##name, #name);
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+}
+
+static void resolve_usable_size(const struct resolving *r)
+{
+	void *found;
+
+	if (!r->usable ||
+	    !symbols_next_beside(&r->symbols, "malloc_usable_size", "free", &found))
+		found = ask_usable_size();
+	hook_usable_size = (size_t (*)(void *))found;
 }
 
 void hook_resolve(void)
 {
 	static __thread bool within;
-	struct symbols symbols;
+	struct resolving r;
 	int saved = errno;
-	bool usable;
 
 	/* dlsym of a name that is not there allocates: the hooks of the allocator cope with NULL */
 	if (within)
 		return;
 	within = true;
-	usable = symbols_begin(&symbols);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		void *found = *rows[i].real;
-
-		if (!found)
-			found = next(&symbols, usable, rows[i].name);
-		*rows[i].real = found ? found : (void *)missing;
-	}
+	r.usable = symbols_begin(&r.symbols);
+	resolve_all(&r);
+	resolve_usable_size(&r);
 	within = false;
 	errno = saved;
 }

@@ -101,6 +101,8 @@ static COLD void learn_inherited(void)
 	struct kernel_action k;
 
 	for (int s = 1; s < SIGNALS; s++) {
+		if (s == 32) /* libc's own, that come with threads */
+			s = SIGRTMIN;
 		if (table[s].ours || ask_kernel(s, &k) < 0 || !is_handler((sighandler_t)k.handler))
 			continue;
 		atomic_store_explicit(&handlers_exist, true, memory_order_relaxed);
@@ -234,24 +236,15 @@ static void front_ending(int signal, const struct sigaction *shown)
 	d->ours = true;
 }
 
-/*
- * At start. Ours goes in, and out again where the signal was not at its default: all are
- * blocked, so none is met in between. Of a signal that is ignored what is sent just
- * then is thrown away when it is ignored again, as it would have been.
- */
 static void front_at_start(int signal)
 {
 	struct disposition *d = &table[signal];
-	struct sigaction old;
+	struct kernel_action k;
 
-	if (d->ours || exchange_ours(signal, ending_handler, SA_RESTART, &old) < 0)
+	if (d->ours || ask_kernel(signal, &k) < 0 || (sighandler_t)k.handler != SIG_DFL ||
+	    exchange_ours(signal, ending_handler, SA_RESTART, &d->shown) < 0)
 		return;
-	if (old.sa_handler != SIG_DFL) {
-		REAL(sigaction)(signal, &old, NULL);
-		return;
-	}
 	learn_restorer(signal);
-	d->shown = old;
 	d->ours = true;
 }
 

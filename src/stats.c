@@ -102,7 +102,7 @@ static void make_counters(void)
 
 	if (stats_family_move(region()))
 		return;
-	fd = stats_family_create_own();
+	fd = ready && stats_family_is_short_lived() ? -1 : stats_family_create_own();
 	if (fd >= 0 && !map_over(MAP_SHARED, fd))
 		stats_family_remove_own();
 	if (fd >= 0)
@@ -151,11 +151,14 @@ struct stats *stats_peek(void)
 	return atomic_load_explicit(&state, memory_order_acquire) == MADE ? region() : NULL;
 }
 
+bool stats_is_shared(void)
+{
+	return stats_peek() && stats_peek() == stats_family();
+}
+
 struct stats *stats_peek_own(void)
 {
-	struct stats *s = stats_peek();
-
-	return s && s != stats_family() ? s : NULL;
+	return stats_is_shared() ? NULL : stats_peek();
 }
 
 uint64_t stats_ticks(void)
@@ -193,6 +196,15 @@ static void copy_argv(int argc, char **argv)
 		}
 }
 
+/* PROCMAP_QUERY came with 6.11. Who counted something has tried it. */
+static bool has_procmap(const char *release)
+{
+	char *end;
+	long major = strtol(release, &end, 10), minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+
+	return major > 6 || (major == 6 && minor >= 11);
+}
+
 void stats_learn(void)
 {
 	struct stats_own *own = &stats_own;
@@ -204,8 +216,11 @@ void stats_learn(void)
 	own->learned = true;
 	n = prim_readlinkat(AT_FDCWD, "/proc/self/exe", own->path, sizeof(own->path) - 1);
 	own->path[n > 0 ? n : 0] = '\0';
-	if (PRIM1(SYS_uname, &u) == 0)
-		memcpy(own->host, u.nodename, sizeof(own->host) - 1);
+	if (PRIM1(SYS_uname, &u) != 0)
+		return;
+	memcpy(own->host, u.nodename, sizeof(own->host) - 1);
+	own->feature_lease = true;
+	own->feature_procmap = has_procmap(u.release);
 }
 
 /* `shunt run` names the process that it becomes: whoever else has the variable is a guest. */
@@ -234,7 +249,7 @@ void stats_init(int argc, char **argv)
 void stats_forked(void)
 {
 	struct stats_own *own = &stats_own;
-	bool keep = stats_peek() && stats_peek() == stats_family();
+	bool keep = stats_is_shared();
 
 	own->parent = own->pid;
 	own->pid = prim_getpid();
@@ -246,6 +261,7 @@ void stats_forked(void)
 	ready = ready && stats_family();
 	if (!keep && atomic_load(&state) != NOT_MADE) {
 		map_zeros();
+		stats_family_lost(region());
 		atomic_store(&state, NOT_MADE);
 	}
 	report_path_forked();
@@ -259,12 +275,12 @@ void stats_before_losing_rights(void)
 		return;
 	ready = true;
 	stats_learn();
+	if (!stats_family() && !stats_family_is_short_lived())
+		stats_get();
 	quiet_begin(&q);
 	report_path_keep();
 	stats_family_keep();
 	quiet_end(&q);
-	if (!stats_family())
-		stats_get();
 }
 
 void stats_end(enum stats_ended what, int signal)
@@ -287,6 +303,7 @@ void stats_set_features(bool lease, bool procmap, bool guard)
 {
 	struct stats *s = stats_peek_own();
 
+	stats_learn();
 	stats_own.feature_lease = lease;
 	stats_own.feature_procmap = procmap;
 	stats_own.feature_guard = guard;

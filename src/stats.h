@@ -19,6 +19,9 @@
 
 #include "verdict.h"
 
+/* The process that `shunt run` became, in decimal; what that starts finds itself to be another. */
+#define STATS_RUN_VARIABLE "SHUNT_RUN"
+
 #define STATS_MAGIC "shunt-stats\0\0\0\0"
 #define STATS_LAYOUT 1 /* changes with every change of the structs below */
 
@@ -148,6 +151,9 @@ struct stats *stats_get(void);
 
 /* The counters if they were made already, else NULL: a process that counted nothing has none. */
 struct stats *stats_peek(void);
+
+/* Does this process, a child, count in the counters of its family, with others? */
+bool stats_is_shared(void);
 
 /*
  * Called in the constructor: finds the directory, keeps nothing open but, if the

@@ -13,11 +13,23 @@
 #include "report.h"
 #include "report_path.h"
 #include "report_walk.h"
+#include "shunt.h"
 #include "stats_own.h"
 #include "stats_table.h"
 
-/* Mapped from stats_family_keep on; children of ours inherit the mapping. */
+/* Mapped from stats_family_keep or a fork on; children of ours inherit the mapping. */
 static struct stats *kept;
+
+struct shared {
+	_Atomic bool wanted;  /* a child has ended: the next shall have the family's file mapped */
+	_Atomic bool created; /* that file was made */
+	_Atomic int files;    /* of children, that stand */
+	_Atomic int stuck;    /* of these, given up by children that could not remove them */
+};
+
+/* Made before the first fork; NULL where there was none, or no memory. */
+static struct shared *_Atomic shared;
+static _Atomic bool looked; /* for the family's file, before a fork */
 
 enum { SWEEP_EVERY = 64 };
 static unsigned forks;
@@ -61,13 +73,37 @@ static bool read_head(int fd, struct head *h)
 	       h->root_started == stats_own.root_started;
 }
 
+static const char *read_number(const char *p, uint64_t *n)
+{
+	for (*n = 0; *p >= '0' && *p <= '9'; p++)
+		*n = *n * 10 + (uint64_t)(*p - '0');
+	return p;
+}
+
+/* "ROOT-TICKS-family.shunt", "PID-TICKS-ROOT.shunt" and "PID-TICKS-ROOT-2.shunt" */
+static bool is_name_of_family(const char *name)
+{
+	uint64_t pid, n, root = (uint64_t)stats_own.root;
+	const char *tail = read_number(name, &pid);
+
+	if (*tail != '-')
+		return false;
+	tail = read_number(tail + 1, &n);
+	if (strcmp(tail, "-family.shunt") == 0)
+		return pid == root;
+	if (*tail != '-')
+		return false;
+	tail = read_number(tail + 1, &n);
+	return n == root && (*tail == '-' || strcmp(tail, ".shunt") == 0);
+}
+
+/* Others' files may lie there by the thousand: those are not opened. */
 static void visit_one(int dir, const char *name, visit_fn *visit, void *context)
 {
-	size_t n = strlen(name);
 	struct head head;
 	int fd;
 
-	if (n < 7 || memcmp(name + n - 6, ".shunt", 6) != 0)
+	if (!is_name_of_family(name))
 		return;
 	fd = prim_openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0)
@@ -100,9 +136,20 @@ static void visit_dir(int dir, visit_fn *visit, void *context)
 		}
 }
 
+bool stats_family_has_files(void)
+{
+	struct shared *s = atomic_load(&shared);
+
+	if (!s)
+		return stats_own.forked;
+	return atomic_load(&s->created) || atomic_load(&s->files) > 0;
+}
+
 /* VISIT for each file of this family but our own, wherever its processes may have put it. */
 static void visit_family(visit_fn *visit, void *context)
 {
+	if (!stats_family_has_files())
+		return;
 	for (int i = 0; i < stats_file_dirs(); i++) {
 		int dir = stats_file_open_dir(i);
 
@@ -113,11 +160,30 @@ static void visit_family(visit_fn *visit, void *context)
 	}
 }
 
+static struct stats *map(int fd)
+{
+	struct stats *s = prim_mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return prim_mmap_failed(s) ? NULL : s;
+}
+
 /* What was handed over by a child that could not remove its file. */
 static void sweep_one(int dir, const char *name, int fd, const struct head *head, void *context)
 {
 	if (head->reported && !config.stats[0] && !walk_pid_alive(head->pid, head->start_ticks))
 		prim_unlinkat(dir, name, 0);
+}
+
+/* Children may still be counting in it: so it is emptied as it is read. */
+static void take_family_file(int fd, struct sum *sum)
+{
+	struct stats *s = map(fd);
+
+	if (!s)
+		return;
+	if (report_valid(s, sizeof(*s)))
+		sum->count += stats_take_all(sum->to, s);
+	prim_munmap(s, sizeof(*s));
 }
 
 static void collect_one(int dir, const char *name, int fd, const struct head *head, void *context)
@@ -126,12 +192,17 @@ static void collect_one(int dir, const char *name, int fd, const struct head *he
 	uint64_t now = prim_wall();
 
 	sweep_one(dir, name, fd, head, NULL);
-	if (head->reported ||
-	    prim_pread(fd, sum->scratch, sizeof(struct stats), 0) != sizeof(struct stats) ||
-	    !report_valid(sum->scratch, sizeof(struct stats)))
+	if (head->reported)
 		return;
-	stats_add_all(sum->to, sum->scratch);
-	sum->count++;
+	if (strstr(name, "-family")) {
+		take_family_file(fd, sum);
+	} else {
+		if (prim_pread(fd, sum->scratch, sizeof(struct stats), 0) != sizeof(struct stats) ||
+		    !report_valid(sum->scratch, sizeof(struct stats)))
+			return;
+		stats_add_all(sum->to, sum->scratch);
+		sum->count++;
+	}
 	PRIM4(SYS_pwrite64, fd, &now, sizeof(now), offsetof(struct stats, reported));
 	if (!config.stats[0])
 		prim_unlinkat(dir, name, 0);
@@ -141,19 +212,11 @@ unsigned stats_family_collect(struct stats *sum, struct stats *scratch)
 {
 	struct sum s = { sum, scratch, 0 };
 
+	/* where we count in the family's file its name may be out of reach */
+	if (stats_is_shared())
+		s.count += stats_take_all(sum, kept);
 	visit_family(collect_one, &s);
 	return s.count;
-}
-
-void stats_forked_parent(void)
-{
-	struct quiet q;
-
-	if (++forks % SWEEP_EVERY || config.stats[0])
-		return;
-	quiet_begin(&q);
-	visit_family(sweep_one, NULL);
-	quiet_end(&q);
 }
 
 bool stats_family_orphan(void)
@@ -162,13 +225,6 @@ bool stats_family_orphan(void)
 
 	return own->pid != own->root && (int)PRIM0(SYS_getppid) != own->parent &&
 	       !walk_pid_alive(own->root, own->root_ticks);
-}
-
-static struct stats *map(int fd)
-{
-	struct stats *s = prim_mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return prim_mmap_failed(s) ? NULL : s;
 }
 
 static struct stats *open_in(int dir, const char *name)
@@ -242,8 +298,11 @@ static struct stats *create(void)
 	prim_close(fd);
 	if (s)
 		write_family_head(s);
-	if (s && rename_to_family(&file))
+	if (s && rename_to_family(&file)) {
+		if (shared)
+			atomic_store(&shared->created, true);
 		return s;
+	}
 	if (s)
 		prim_munmap(s, sizeof(*s));
 	stats_file_remove(&file);
@@ -265,10 +324,161 @@ static bool adds_up(void)
 	return !config.stats[0] && !(report_path_wanted() && config.format == FORMAT_JSON);
 }
 
+struct stats *stats_family(void)
+{
+	return stats_own.pid != stats_own.root ? kept : NULL;
+}
+
+bool stats_family_is_short_lived(void)
+{
+	struct shared *s = atomic_load(&shared);
+
+	return s && stats_own.pid != stats_own.root && !adds_up() && atomic_load(&s->wanted);
+}
+
+bool stats_family_move(struct stats *to)
+{
+	size_t size = page_up(sizeof(*to));
+
+	if (!stats_family() ||
+	    prim_mmap_failed(prim_mremap(kept, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to)))
+		return false;
+	kept = to;
+	return true;
+}
+
+void stats_family_lost(const struct stats *place)
+{
+	if (kept == place)
+		kept = NULL;
+}
+
 void stats_family_keep(void)
 {
 	if (!kept && stats_own.pid != stats_own.root && adds_up())
 		kept = open_family();
+}
+
+/* ---- round a fork ---- */
+
+static void share(void)
+{
+	struct shared *none = NULL, *page = prim_mmap(NULL, shunt_page, PROT_READ | PROT_WRITE,
+						      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (!prim_mmap_failed(page) && !atomic_compare_exchange_strong(&shared, &none, page))
+		prim_munmap(page, shunt_page);
+}
+
+/* The root's number and start name the family's file, and a child may not be able to ask. */
+static void begin_family(void)
+{
+	if (stats_own.pid == stats_own.root)
+		stats_ticks();
+	if (!config.stats[0])
+		share();
+	stats_own.forked = true;
+}
+
+void stats_before_fork(void)
+{
+	struct shared *s;
+	struct quiet q;
+
+	if (!stats_own.forked)
+		begin_family();
+	s = atomic_load(&shared);
+	if (!s || !atomic_load(&s->wanted) || kept || atomic_exchange(&looked, true))
+		return;
+	stats_learn();
+	quiet_begin(&q);
+	if (adds_up())
+		kept = open_existing();
+	if (!report_path_per_process())
+		report_path_keep();
+	quiet_end(&q);
+}
+
+/* What children gave up that could not remove it. */
+static void sweep(void)
+{
+	struct shared *s = atomic_load(&shared);
+
+	if (!s || atomic_exchange(&s->stuck, 0) <= 0)
+		return;
+	visit_family(sweep_one, NULL);
+}
+
+void stats_forked_parent(void)
+{
+	struct shared *s = atomic_load(&shared);
+	struct quiet q;
+
+	if (++forks % SWEEP_EVERY || !s || atomic_load(&s->stuck) <= 0)
+		return;
+	quiet_begin(&q);
+	sweep();
+	quiet_end(&q);
+}
+
+void stats_family_reported(void)
+{
+	struct shared *s = atomic_load(&shared);
+
+	if (stats_own.pid == stats_own.root)
+		sweep();
+	else if (s)
+		atomic_store(&s->wanted, true);
+}
+
+/* ---- the file of this process ---- */
+
+/* A child's carries the root's number too: "PID-TICKS-ROOT.shunt". */
+int stats_family_create_own(void)
+{
+	struct stats_own *own = &stats_own;
+	char extra[24] = "";
+	struct format f = format_into(extra, sizeof(extra));
+	int fd;
+
+	if (own->pid != own->root) {
+		format_char(&f, '-');
+		format_u64(&f, (uint64_t)own->root);
+	}
+	fd = stats_file_create(&own->file, own->pid, stats_ticks(), extra);
+	if (fd >= 0 && own->pid != own->root && shared)
+		atomic_fetch_add(&shared->files, 1);
+	return fd;
+}
+
+bool stats_family_remove_own(void)
+{
+	bool removed = stats_file_remove(&stats_own.file);
+
+	if (stats_own.pid == stats_own.root || !shared)
+		return removed;
+	if (removed)
+		atomic_fetch_sub(&shared->files, 1);
+	else
+		atomic_fetch_add(&shared->stuck, 1);
+	return removed;
+}
+
+/* ---- the end ---- */
+
+static void unlink_family(void)
+{
+	char name[STATS_FILE_NAME];
+
+	stats_file_name(name, stats_own.root, stats_own.root_ticks, "-family");
+	for (int i = 0; i < stats_file_dirs(); i++) {
+		int dir = stats_file_open_dir(i);
+
+		if (dir < 0)
+			continue;
+		prim_unlinkat(dir, name, 0);
+		prim_close(dir);
+	}
 }
 
 static void end_family(void)
@@ -277,30 +487,45 @@ static void end_family(void)
 
 	if (!s)
 		return;
+	if (stats_empty(s))
+		unlink_family();
 	atomic_store(&s->finished, stats_own.finished);
 	s->signal = stats_own.signal;
 	atomic_store(&s->ended, stats_own.ended);
 	prim_munmap(s, sizeof(*s));
 }
 
+static void end_root(struct stats *own)
+{
+	if (own && stats_empty(own))
+		stats_discard();
+	else
+		stats_trim();
+	if (!stats_family_has_files())
+		return;
+	end_family();
+	visit_family(sweep_one, NULL);
+}
+
 void stats_family_hand_over(void)
 {
-	struct stats *own = stats_peek(), *s;
+	struct stats *own = stats_peek_own(), *s;
 
 	if (stats_own.pid == stats_own.root) {
-		stats_trim();
-		end_family();
-		visit_family(sweep_one, NULL);
+		end_root(own);
 		return;
 	}
-	if (!own || !stats_own.file.name[0] || !adds_up())
+	if (!own || !stats_own.file.name[0])
 		return;
-	s = atomic_load(&own->reported) ? NULL : open_family();
-	if (s) {
+	if (!stats_empty(own) && !atomic_load(&own->reported)) {
+		s = adds_up() ? open_family() : NULL;
+		if (!s)
+			return;
 		/* marked first: counted never is better than counted twice */
 		atomic_store(&own->reported, prim_wall());
 		stats_add_all(s, own);
 	}
-	if (atomic_load(&own->reported))
-		stats_discard();
+	if (shared)
+		atomic_store(&shared->wanted, true);
+	stats_discard();
 }

@@ -85,6 +85,8 @@ static void publish_route(struct stats *to, struct stats_route *copy, const stru
 	copy->engine = r->engine;
 	copy->read_site = add_site(to, from, walk_site(from, r->read_site));
 	copy->write_site = add_site(to, from, walk_site(from, r->write_site));
+	copy->read_caller = r->read_caller;
+	copy->write_caller = r->write_caller;
 	memcpy(copy->example_source, r->example_source, sizeof(copy->example_source) - 1);
 	memcpy(copy->example_sink, r->example_sink, sizeof(copy->example_sink) - 1);
 	atomic_store_explicit(&copy->state, 2, memory_order_release);
@@ -109,18 +111,28 @@ static struct stats_route *route_for(struct stats *to, const struct stats *from,
 	return last;
 }
 
+#define ADD(to, from, name) \
+	atomic_fetch_add_explicit(&(to)->name, \
+				  atomic_load_explicit(&(from)->name, memory_order_relaxed), \
+				  memory_order_relaxed)
+#define TAKE(to, from, name, any) \
+	do { \
+		__typeof__(atomic_load(&(from)->name)) n_ = \
+			atomic_load_explicit(&(from)->name, memory_order_relaxed) ? \
+				atomic_exchange(&(from)->name, 0) : 0; \
+		(any) |= n_ != 0; \
+		atomic_fetch_add_explicit(&(to)->name, n_, memory_order_relaxed); \
+	} while (0)
+
 static void add_route(struct stats *to, const struct stats *from, const struct stats_route *r)
 {
 	struct stats_route *sum = route_for(to, from, r);
 
-#define F(name, type) \
-	atomic_fetch_add_explicit(&sum->name, \
-				  atomic_load_explicit(&r->name, memory_order_relaxed), \
-				  memory_order_relaxed);
+#define F(name, type) ADD(sum, r, name);
 	STATS_ROUTE_COUNTERS(F)
 #undef F
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
-		stats_add(&sum->verdict[v], atomic_load_explicit(&r->verdict[v], memory_order_relaxed));
+		ADD(sum, r, verdict[v]);
 }
 
 void stats_add_all(struct stats *to, const struct stats *from)
@@ -128,7 +140,33 @@ void stats_add_all(struct stats *to, const struct stats *from)
 	for (int i = 0; i < STATS_ROUTES; i++)
 		if (atomic_load_explicit(&from->route[i].state, memory_order_acquire) == 2)
 			add_route(to, from, &from->route[i]);
-#define F(name, type) stats_add(&to->name, atomic_load_explicit(&from->name, memory_order_relaxed));
+#define F(name, type) ADD(to, from, name);
 	STATS_TOTAL_COUNTERS(F)
 #undef F
+}
+
+static bool take_route(struct stats *to, const struct stats *from, struct stats_route *r)
+{
+	struct stats_route *sum = route_for(to, from, r);
+	bool any = false;
+
+#define F(name, type) TAKE(sum, r, name, any);
+	STATS_ROUTE_COUNTERS(F)
+#undef F
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		TAKE(sum, r, verdict[v], any);
+	return any;
+}
+
+bool stats_take_all(struct stats *to, struct stats *from)
+{
+	bool any = false;
+
+	for (int i = 0; i < STATS_ROUTES; i++)
+		if (atomic_load_explicit(&from->route[i].state, memory_order_acquire) == 2)
+			any |= take_route(to, from, &from->route[i]);
+#define F(name, type) TAKE(to, from, name, any);
+	STATS_TOTAL_COUNTERS(F)
+#undef F
+	return any;
 }

@@ -24,4 +24,7 @@ void stats_site_publish(struct stats_site *site);
 /* Adds all rows, their sites, and the totals of FROM, which may hold anything, to TO. */
 void stats_add_all(struct stats *to, const struct stats *from);
 
+/* The same, and leaves zeros in FROM, which others go on counting in. Was there anything? */
+bool stats_take_all(struct stats *to, struct stats *from);
+
 #endif

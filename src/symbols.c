@@ -101,7 +101,7 @@ static bool is_plain_function(const ElfW(Sym) *symbol)
 
 enum answer { NOT_HERE, HERE, WHO_KNOWS };
 
-/* From symbol I on the chain of NAME's bucket is read; the last of a chain has the lowest bit set. */
+/* The chain of NAME's bucket from symbol I on; the last of a chain has the lowest bit set. */
 static enum answer search_chain(const struct symbols_object *o, const uint32_t *chain, uint32_t i,
 				uint32_t hash, const char *name, void **found)
 {
@@ -149,16 +149,38 @@ static enum answer search(const struct symbols_object *o, uint32_t hash, const c
 	return search_chain(o, bucket + head[0], i, hash, name, found);
 }
 
-bool symbols_next(const struct symbols *s, const char *name, void **found)
+/* The first object that has NAME, or that may have it: *A says which. NULL: none has. */
+static const struct symbols_object *first(const struct symbols *s, const char *name, enum answer *a,
+					  void **found)
 {
 	uint32_t hash = hash_of(name);
 
 	*found = NULL;
 	for (unsigned i = 0; i < s->count; i++) {
-		enum answer a = search(&s->object[i], hash, name, found);
-
-		if (a != NOT_HERE)
-			return a == HERE;
+		*a = search(&s->object[i], hash, name, found);
+		if (*a != NOT_HERE)
+			return &s->object[i];
 	}
+	return NULL;
+}
+
+bool symbols_next(const struct symbols *s, const char *name, void **found)
+{
+	enum answer a;
+
+	return !first(s, name, &a, found) || a == HERE;
+}
+
+bool symbols_next_beside(const struct symbols *s, const char *name, const char *other, void **found)
+{
+	enum answer a, b;
+	void *address;
+	const struct symbols_object *of_name = first(s, name, &a, found);
+	const struct symbols_object *of_other = first(s, other, &b, &address);
+
+	if ((of_name && a == WHO_KNOWS) || (of_other && b == WHO_KNOWS))
+		return false;
+	if (of_name != of_other)
+		*found = NULL;
 	return true;
 }

@@ -45,4 +45,8 @@ bool symbols_begin(struct symbols *s);
  */
 bool symbols_next(const struct symbols *s, const char *name, void **found);
 
+/* The same, but NULL is found too where the next definition of OTHER is in another object. */
+bool symbols_next_beside(const struct symbols *s, const char *name, const char *other,
+			 void **found);
+
 #endif

@@ -117,6 +117,19 @@ static int find(const struct stats *s, const struct trace *t)
 }
 
 /*
+ * The counters are the family's: another child may have been at this place, and left a name
+ * for it. What loading libunwind costs is more than a short-lived child does.
+ */
+static int find_caller(const struct stats *s, uintptr_t caller)
+{
+	for (int i = 0; i < STATS_SITES; i++)
+		if (atomic_load_explicit(&s->site[i].state, memory_order_acquire) == 2 &&
+		    s->site[i].frame[0].address == caller)
+			return i;
+	return -1;
+}
+
+/*
  * A return address may be the first byte of the next function (after a call that does
  * not return), so the byte before it is looked up. The main program has no name of
  * its own in the link map, and dladdr says argv[0], which servers overwrite.
@@ -173,6 +186,12 @@ int unwind_site(const void *caller)
 	}
 	inside = here;
 	s = stats_get();
+	index = stats_is_shared() ? find_caller(s, (uintptr_t)caller) : -1;
+	if (index >= 0) {
+		inside = 0;
+		errno = saved;
+		return index;
+	}
 	/* libunwind asks the kernel whether an address can be read: that must not open a landing */
 	thread_passive++;
 	walk_stack((uintptr_t)caller, &t);

@@ -2,7 +2,7 @@
 /*
  * cmd_run.c - shunt run: settle the settings, say what the target is, become it.
  *
- * Nothing is left behind in the process but two variables of its environment:
+ * Nothing is left behind in the process but three variables of its environment:
  * no descriptor, no changed signal, no child.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stats.h"
 #include "target.h"
 #include "tool.h"
 
@@ -229,6 +230,18 @@ static bool set_variable(struct run *r)
 	return setenv("SHUNT_CONF", words, 1) == 0;
 }
 
+/*
+ * The process that this one becomes says so when it found nothing; what it starts has the
+ * variable with another's number in it, and then is silent.
+ */
+static bool set_run(void)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	return setenv(STATS_RUN_VARIABLE, pid, 1) == 0;
+}
+
 static bool find_library(char *library, size_t size)
 {
 	int ret = library_find(library, size);
@@ -256,7 +269,7 @@ static bool settle(struct run *r, char *library, size_t size)
 		return false;
 	if (r->config.confirm || r->verbose)
 		config_confirm(&r->config, settings_warn, "run");
-	if (set_variable(r) && set_preload(library))
+	if (set_variable(r) && set_run() && set_preload(library))
 		return true;
 	complain("run", "%s", strerror(errno));
 	return false;

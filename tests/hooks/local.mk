@@ -1,6 +1,6 @@
 # The table of hooks: against libc, against the library, and each row at a protected page.
-check_PROGRAMS += tests/hooks/table tests/hooks/open tests/hooks/memory
-TESTS += tests/hooks/table tests/hooks/open tests/hooks/memory tests/hooks/exports.sh \
+check_PROGRAMS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory
+TESTS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory tests/hooks/exports.sh \
 	tests/hooks/runpath.sh
 EXTRA_DIST += tests/hooks/exports.sh tests/hooks/runpath.sh
 
@@ -9,6 +9,9 @@ hooks_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/hooks
 
 tests_hooks_table_SOURCES = tests/hooks/table.c
 tests_hooks_table_LDADD = -ldl
+
+tests_hooks_next_SOURCES = tests/hooks/next.c src/symbols.c src/symbols.h
+tests_hooks_next_LDADD = -ldl
 
 tests_hooks_open_SOURCES = tests/hooks/open.c tests/hooks/open_cases.def src/hook_open.c $(hooks_double)
 tests_hooks_open_CPPFLAGS = $(hooks_cppflags)

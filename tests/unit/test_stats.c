@@ -31,6 +31,7 @@
 #include "config.h"
 #include "fd.h"
 #include "hook.h"
+#include "maps.h"
 #include "report.h"
 #include "shunt.h"
 #include "sig.h"
@@ -56,6 +57,11 @@ bool sig_in_handler(void)
 }
 
 bool sig_handlers_exist(void)
+{
+	return true;
+}
+
+bool maps_has_query(void)
 {
 	return true;
 }
@@ -102,8 +108,10 @@ static void start(void)
 /* A child of the "program": what the hook of fork does. */
 static pid_t fork_program(void)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	stats_before_fork();
+	pid = fork();
 	if (pid == 0) {
 		report_forked();
 		stats_forked();
@@ -519,6 +527,148 @@ static void children_at_the_same_time(void)
 	CHECK(files_in(in_top("run"), NULL) == 0);
 }
 
+/* Once a child has counted, the next count in the family's file, and none needs one of its own. */
+static void later_children_share(void)
+{
+	char path[256];
+	struct stats *s;
+	pid_t pid = fork(), child;
+
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		for (int i = 0; i < 4; i++) {
+			child = fork_program();
+			if (child == 0) {
+				count(10);
+				CHECK(stats_is_shared() == (i > 0));
+				CHECK(files_in(in_top("run"), path) == 1);
+				CHECK(!strstr(path, "-family.shunt") == (i == 0));
+				if (i == 2) /* what was counted is safe at once */
+					raise(SIGKILL);
+				child = i == 3 ? fork_program() : 1;
+				if (child == 0) { /* a child's child goes on there */
+					CHECK(stats_is_shared());
+					count(100);
+				}
+				if (child > 1)
+					CHECK(wait_for(child) == 0);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0 || i == 2);
+		}
+		s = stats_get();
+		CHECK(!stats_is_shared() && s->route[0].chunks == 0);
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "140.0 KiB seen"));
+	CHECK(!strstr(strstr(content(in_top("report")), "shunt 0.1: server[") + 1, "shunt 0.1"));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+/* Counts, and ends when it is told to. */
+static void session(int go, int done, unsigned more)
+{
+	char c;
+
+	count(10);
+	CHECK(write(done, "x", 1) == 1);
+	CHECK(read(go, &c, 1) == 1);
+	if (more)
+		count(more);
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+	CHECK(write(done, "x", 1) == 1);
+	_exit(0);
+}
+
+/* A session that outlives its server, which has reported: it tells what came since, once. */
+static void session_outlives_server(void)
+{
+	int go[2][2], done[2];
+	const char *second;
+	pid_t pid, child;
+	char c;
+
+	CHECK(pipe(go[0]) == 0 && pipe(go[1]) == 0 && pipe(done) == 0);
+	pid = fork();
+	if (pid == 0) {
+		report_to("report", FORMAT_TEXT);
+		start();
+		child = fork_program();
+		if (child == 0) {
+			count(1);
+			end_program(0);
+		}
+		wait_for(child);
+		for (int i = 0; i < 2; i++)
+			if (fork_program() == 0)
+				session(go[i][0], done[1], i == 0 ? 7 : 0);
+		CHECK(read(done[0], &c, 1) == 1 && read(done[0], &c, 1) == 1);
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(strstr(content(in_top("report")), "21.0 KiB seen"));
+	CHECK(write(go[0][1], "x", 1) == 1 && read(done[0], &c, 1) == 1);
+	second = strstr(strstr(content(in_top("report")), "seen") + 1, "shunt 0.1: server[");
+	CHECK(second && strstr(second, " 7.0 KiB seen"));
+	/* the other has nothing new to tell */
+	CHECK(write(go[1][1], "x", 1) == 1 && read(done[0], &c, 1) == 1);
+	second = strstr(strstr(content(in_top("report")), " 7.0 KiB seen") + 1, "shunt 0.1: server[");
+	CHECK(!second);
+}
+
+/* Nothing at all is made for those that lose their rights and count nothing. */
+static void idle_children_leave_nothing(void)
+{
+	pid_t pid = fork(), child;
+
+	if (pid == 0) {
+		start();
+		for (int i = 0; i < 5; i++) {
+			child = fork_program();
+			if (child == 0) {
+				stats_before_losing_rights();
+				CHECK(files_in(in_top("run"), NULL) == (i == 0 ? 2 : 1));
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+		}
+		stats_before_losing_rights();
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+/* What `shunt run` did not become says nothing when it found nothing. */
+static void guest_is_silent(void)
+{
+	char other[16];
+	pid_t pid;
+
+	snprintf(other, sizeof(other), "%d", getpid());
+	CHECK(setenv(STATS_RUN_VARIABLE, other, 1) == 0);
+	report_to("report", FORMAT_TEXT);
+	for (int chunks = 0; chunks < 2; chunks++) {
+		pid = fork();
+		if (pid == 0) {
+			start();
+			if (chunks)
+				count(3);
+			end_program(0);
+		}
+		CHECK(wait_for(pid) == 0);
+		CHECK((access(in_top("report"), F_OK) == 0) == (chunks > 0));
+	}
+	CHECK(strstr(content(in_top("report")), "3.0 KiB seen"));
+	start(); /* and this is the one that it became */
+	stats_end(STATS_EXIT, 0);
+	report_at_end();
+	CHECK(strstr(content(in_top("report")), "nothing found"));
+}
+
 /* One object a process; a child that counted nothing has none, a root has. */
 static void json_is_one_a_process(void)
 {
@@ -811,6 +961,43 @@ static void chrooted_child(void)
 	CHECK(files_in(in_top("run"), NULL) == 0);
 }
 
+/* Of the sessions of such a server each has its object, and only the first had a file. */
+static void chrooted_json(void)
+{
+	unsigned lines = 0;
+	pid_t pid, child;
+
+	if (geteuid() != 0)
+		_exit(77);
+	CHECK(mkdir(in_top("empty"), 0755) == 0);
+	pid = fork();
+	if (pid == 0) {
+		report_to("report", FORMAT_JSON);
+		start();
+		for (int i = 0; i < 4; i++) {
+			child = fork_program();
+			if (child == 0) {
+				stats_before_losing_rights();
+				CHECK(chroot(in_top("empty")) == 0 && chdir("/") == 0);
+				CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+				if (i < 3)
+					count(10);
+				CHECK(files_in("/", NULL) == 0);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+			CHECK(files_in(in_top("run"), NULL) == 1);
+		}
+		end_program(0);
+	}
+	CHECK(wait_for(pid) == 0);
+	for (const char *c = content(in_top("report")); *c; c++)
+		lines += *c == '\n';
+	CHECK(lines == 4); /* three sessions and the server */
+	CHECK(strstr(content(in_top("report")), "\"chunks\":10,"));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
 /* Of the counters file of PID. */
 static long blocks_of(int pid)
 {
@@ -881,6 +1068,34 @@ static void chrooted_root(void)
 	CHECK(strstr(content(in_top("report")), "2.0 KiB seen"));
 }
 
+/* A child that counts nothing, and one that leaves a file: there is something to be found. */
+static void leave_a_trace(void)
+{
+	pid_t child = fork_program();
+
+	if (child == 0) {
+		count(0);
+		raise(SIGKILL);
+	}
+	wait_for(child);
+}
+
+/* "NAME-ROOT.shunt" in the directory of the counters. */
+static const char *of_family(const char *name, int root)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "run/%s-%d.shunt", name, root);
+	return in_top(file);
+}
+
+static void plant(const char *path, const struct stats *s)
+{
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	CHECK(write(fd, s, sizeof(*s)) == (ssize_t)sizeof(*s) && close(fd) == 0);
+}
+
 /* Files of other families, of nobody, and with lies in them, are let alone or do no harm. */
 static void foreign_files(void)
 {
@@ -888,13 +1103,14 @@ static void foreign_files(void)
 	pid_t pid;
 	int fd;
 
-	fd = open(in_top("run/1-1.shunt"), O_CREAT | O_WRONLY, 0600);
-	CHECK(write(fd, "short", 5) == 5 && close(fd) == 0);
-	CHECK(mkfifo(in_top("run/2-2.shunt"), 0600) == 0);
 	pid = fork();
 	if (pid == 0) {
 		report_to("report", FORMAT_TEXT);
 		start();
+		fd = open(of_family("1-1", getpid()), O_CREAT | O_WRONLY, 0600);
+		CHECK(write(fd, "short", 5) == 5 && close(fd) == 0);
+		CHECK(mkfifo(of_family("2-2", getpid()), 0600) == 0);
+		leave_a_trace();
 		count(1);
 		memset(liar, 0xff, sizeof(*liar));
 		memcpy(liar, stats_get(), offsetof(struct stats, module_count));
@@ -906,26 +1122,19 @@ static void foreign_files(void)
 		}
 		for (int i = 0; i < STATS_SITES; i++)
 			liar->site[i].state = 2;
-		fd = open(in_top("run/3-3.shunt"), O_CREAT | O_WRONLY, 0600);
-		CHECK(write(fd, liar, sizeof(*liar)) == (ssize_t)sizeof(*liar));
+		plant(of_family("3-3", getpid()), liar);
+		plant(of_family("5-5-family", getpid()), liar); /* of another by its name */
 		liar->root++;
-		fd = open(in_top("run/4-4.shunt"), O_CREAT | O_WRONLY, 0600);
-		CHECK(write(fd, liar, sizeof(*liar)) == (ssize_t)sizeof(*liar));
+		plant(of_family("4-4", getpid()), liar);
 		end_program(0);
 	}
 	CHECK(wait_for(pid) == 0);
 	CHECK(strstr(content(in_top("report")), "shunt 0.1: server["));
-	CHECK(access(in_top("run/3-3.shunt"), F_OK) < 0);
-	CHECK(access(in_top("run/4-4.shunt"), F_OK) == 0);
-	CHECK(access(in_top("run/1-1.shunt"), F_OK) == 0);
+	CHECK(access(of_family("3-3", pid), F_OK) < 0);
+	CHECK(access(of_family("5-5-family", pid), F_OK) == 0);
+	CHECK(access(of_family("4-4", pid), F_OK) == 0);
+	CHECK(access(of_family("1-1", pid), F_OK) == 0);
 	free(liar);
-}
-
-static void plant(const char *name, const struct stats *s)
-{
-	int fd = open(in_top(name), O_CREAT | O_WRONLY, 0600);
-
-	CHECK(write(fd, s, sizeof(*s)) == (ssize_t)sizeof(*s) && close(fd) == 0);
 }
 
 /* What another report took, and what is of a family whose root had the same number, is not ours. */
@@ -937,20 +1146,23 @@ static void others_are_not_counted(void)
 	if (pid == 0) {
 		report_to("report", FORMAT_TEXT);
 		start();
+		leave_a_trace();
 		count(1);
 		memcpy(other, stats_get(), sizeof(*other));
-		plant("run/1-1.shunt", other);
+		plant(of_family("1-1", getpid()), other);
 		other->reported = 1;
-		plant("run/2-2.shunt", other);
+		plant(of_family("2-2", getpid()), other);
 		other->reported = 0;
+		plant(in_top("run/4-4.shunt"), other); /* the name is that of a root */
 		other->root_started++;
-		plant("run/3-3.shunt", other);
+		plant(of_family("3-3", getpid()), other);
 		end_program(0);
 	}
 	CHECK(wait_for(pid) == 0);
 	CHECK(strstr(content(in_top("report")), "2.0 KiB seen"));
-	CHECK(access(in_top("run/1-1.shunt"), F_OK) < 0);
-	CHECK(access(in_top("run/3-3.shunt"), F_OK) == 0);
+	CHECK(access(of_family("1-1", pid), F_OK) < 0);
+	CHECK(access(of_family("3-3", pid), F_OK) == 0);
+	CHECK(access(in_top("run/4-4.shunt"), F_OK) == 0);
 	free(other);
 }
 
@@ -1059,11 +1271,12 @@ static void program_without_argv(void)
 	C(linked_directory_is_refused) C(planted_link_is_not_followed) C(file_size_limit)          \
 	C(pending_signal_is_kept) C(truncated_file) C(fork_begins_at_zero)                         \
 	C(family_in_one_text) C(children_do_not_fill_the_directory)                                \
-	C(children_at_the_same_time) C(json_is_one_a_process) C(path_with_pid)                     \
+	C(children_at_the_same_time) C(later_children_share) C(session_outlives_server)            \
+	C(idle_children_leave_nothing) C(guest_is_silent) C(json_is_one_a_process) C(path_with_pid)                     \
 	C(relative_path) C(once_only) C(explicit_file_stays) C(unreported_file_stays)              \
 	C(orphan_reports) C(unwritable_path) C(linked_path_is_refused) C(closed_pipe)              \
 	C(replaced_stderr) C(client_is_not_stderr) C(chrooted_child)                               \
-	C(chrooted_child_gives_back) C(chrooted_root) C(foreign_files) C(others_are_not_counted)   \
+	C(chrooted_child_gives_back) C(chrooted_json) C(chrooted_root) C(foreign_files) C(others_are_not_counted)   \
 	C(sites_are_named)                                                                         \
 	C(sites_in_handlers_wait) C(sites_run_out) C(program_without_argv)
 
