@@ -20,8 +20,10 @@
 #include "process.h"
 #include "report.h"
 #include "sig.h"
+#include "site.h"
 #include "stats.h"
 #include "thread.h"
+#include "unwind.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
 #include "hooks_signal.def"
@@ -33,6 +35,7 @@ void process_before_fork(void)
 {
 	if (thread_passive)
 		return;
+	unwind_before_fork();
 	landing_hold();
 	landing_open_all();
 	stats_before_fork();
@@ -56,6 +59,7 @@ void process_after_fork_child(void)
 	landing_forked();
 	maps_forked();
 	fd_forked();
+	site_forked();
 	report_forked();
 	stats_forked();
 	errno = saved;

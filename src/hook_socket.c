@@ -7,6 +7,7 @@
 #include "hook_idle.h"
 #include "io.h"
 #include "stats.h"
+#include "unwind.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
 #include "hooks_io.def"
@@ -226,6 +227,7 @@ EXPORT int accept(int fd, struct sockaddr *from, socklen_t *from_n)
 		return REAL(accept)(fd, from, from_n);
 	open_address(from, from_n);
 	sleep_before(fd);
+	unwind_expect();
 	return fresh(REAL(accept)(fd, from, from_n));
 }
 
@@ -235,6 +237,7 @@ EXPORT int accept4(int fd, struct sockaddr *from, socklen_t *from_n, int flags)
 		return REAL(accept4)(fd, from, from_n, flags);
 	open_address(from, from_n);
 	sleep_before(fd);
+	unwind_expect();
 	return fresh(REAL(accept4)(fd, from, from_n, flags));
 }
 

@@ -10,6 +10,7 @@
 #undef _FORTIFY_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -577,6 +578,24 @@ void sig_hide(void)
 
 enum { SCAN = 256 * 1024 };
 
+/*
+ * The restorer's address at AT: does a signal frame begin there, or is it what a
+ * call of sigaction left behind? The kernel puts a ucontext after it, in which the code
+ * segment is that of user mode, always the same.
+ */
+static bool is_frame(uintptr_t at, uintptr_t end)
+{
+#if defined(__x86_64__)
+	const ucontext_t *context = (const ucontext_t *)(at + sizeof(at));
+	enum { USER_CS = 0x33 };
+
+	return at + sizeof(at) + sizeof(*context) <= end &&
+	       (context->uc_mcontext.gregs[REG_CSGSFS] & 0xffff) == USER_CS;
+#else
+	return true;
+#endif
+}
+
 bool sig_in_handler(void)
 {
 	struct thread *t = thread_self_record;
@@ -594,7 +613,7 @@ bool sig_in_handler(void)
 	if ((uintptr_t)pthread_self() > at && (uintptr_t)pthread_self() < end)
 		end = (uintptr_t)pthread_self();
 	for (at &= -sizeof(at); at + sizeof(at) <= end; at += sizeof(at))
-		if (*(const uintptr_t *)at == wanted)
+		if (*(const uintptr_t *)at == wanted && is_frame(at, end))
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@ enum { SITES = 512, PROBES = 16, LEVELS = 12, STEADY = 64 };
 enum { LARGE = 1024 * 1024 };
 
 static struct site sites[SITES];
+static _Atomic bool used;
 static struct site nowhere = { .caller = 1, .stats = SITE_NONE }; /* when the table is full */
 
 static unsigned hash(uintptr_t caller)
@@ -30,8 +31,10 @@ struct site *site_of(const void *caller)
 		if (likely(there == key))
 			return &sites[slot];
 		if (there == 0 &&
-		    (atomic_compare_exchange_strong(&sites[slot].caller, &there, key) || there == key))
+		    (atomic_compare_exchange_strong(&sites[slot].caller, &there, key) || there == key)) {
+			used = true;
 			return &sites[slot];
+		}
 	}
 	return &nowhere;
 }
@@ -110,6 +113,9 @@ void patience_paid(struct patience *p)
 
 void site_forked(void)
 {
-	for (int i = 0; i < SITES; i++)
-		atomic_store_explicit(&sites[i].stats, SITE_UNNAMED, memory_order_relaxed);
+	/* a page of the table that was never used is not touched: forks are many */
+	if (atomic_load(&used))
+		for (int i = 0; i < SITES; i++)
+			if (sites[i].caller)
+				atomic_store_explicit(&sites[i].stats, SITE_UNNAMED, memory_order_relaxed);
 }

@@ -255,11 +255,11 @@ static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 	return VERDICT_REWRITTEN;
 }
 
+static _Atomic bool table_used;
+
 static void init_once(void)
 {
-	static _Atomic bool done;
-
-	if (likely(atomic_load_explicit(&done, memory_order_acquire)))
+	if (likely(atomic_load_explicit(&table_used, memory_order_acquire)))
 		return;
 	/* zero would be a descriptor; idempotent before the first slot is used */
 	for (int i = 0; i < SOURCES; i++) {
@@ -268,7 +268,7 @@ static void init_once(void)
 		if (sources[i].inode == 0)
 			atomic_compare_exchange_strong(&sources[i].fd, &zero, -1);
 	}
-	atomic_store_explicit(&done, true, memory_order_release);
+	atomic_store_explicit(&table_used, true, memory_order_release);
 }
 
 enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
@@ -489,6 +489,9 @@ void source_evade(int fd)
 void source_forked(void)
 {
 	lock_reset(&locks_lock);
+	/* forks are many: a table that was never used is not touched */
+	if (!atomic_load(&table_used))
+		return;
 	for (int i = 0; i < SETS; i++)
 		lock_reset(&set_lock[i]);
 	/* the duplicates are the child's as well; no landing is left, so those without a holder go */

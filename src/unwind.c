@@ -8,6 +8,7 @@
  * (a chroot, or not built in) a site is the caller of the hook alone.
  */
 #include "hook.h"
+#include "report_path.h"
 #include "thread.h"
 #include "unwind.h"
 
@@ -66,6 +67,12 @@ static void load_library(void)
 	atomic_store(&lib.state, handle && lib.init_local && lib.step && lib.get_reg ? 1 : -1);
 }
 
+static void load_early(void)
+{
+	if (atomic_load(&lib.state) == 0)
+		load_library();
+}
+
 /*
  * unw_context_t is the ucontext_t of libc on both architectures, so libc's getcontext
  * does for unw_getcontext, which is a function here and a macro there.
@@ -96,7 +103,28 @@ static void walk_stack(uintptr_t caller, struct trace *t)
 {
 }
 
+static void load_early(void)
+{
+}
+
 #endif
+
+static _Atomic bool expected;
+
+void unwind_expect(void)
+{
+	if (!atomic_load_explicit(&expected, memory_order_relaxed))
+		expected = true;
+}
+
+void unwind_before_fork(void)
+{
+	int saved = errno;
+
+	if (expected && report_path_wanted() && !sig_in_handler())
+		load_early();
+	errno = saved;
+}
 
 /* A site that was named before, perhaps by another thread just now; -1 if there is none. */
 static int find(const struct stats *s, const struct trace *t)

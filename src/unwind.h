@@ -21,6 +21,12 @@ enum { UNWIND_FULL = -1, UNWIND_NOT_NOW = -2 };
  */
 int unwind_site(const void *caller);
 
+/* A connection was accepted: a child that this process forks from now on may have sites to name. */
+void unwind_expect(void);
+
+/* In such a process libunwind is loaded once, before the fork, not in each child. Keeps errno. */
+void unwind_before_fork(void);
+
 /* Is this thread inside unwind_site? What libunwind makes then is ours. */
 bool unwind_inside(void);
 
