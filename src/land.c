@@ -356,7 +356,7 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, str
 		source_release(a.source);
 	}
 	lock_drop(&a.l->lock, &held);
-	if (*why == VERDICT_STOOD_ASIDE || source_at(a.source)->verdict != VERDICT_REWRITTEN)
+	if (*why == VERDICT_CHANGED || source_at(a.source)->verdict != VERDICT_REWRITTEN)
 		source_unbind(e, false); /* the number means another file by now, or the file must be judged again */
 	return ret;
 }

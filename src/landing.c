@@ -533,7 +533,7 @@ enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi)
 		return v;
 	lock_take(&arm_lock, &h);
 	if (held > 0)
-		v = VERDICT_STOOD_ASIDE;
+		v = VERDICT_FILLED;
 	else if (others_overlap(l, lo, hi))
 		v = VERDICT_OVERLAP;
 	else

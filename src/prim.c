@@ -20,7 +20,7 @@ static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	/* libc's clock_gettime is no hook: it reads the vDSO and cannot fail for these */
+	/* the coarse clocks: read in the vDSO, without a system call, and they cannot fail */
 	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

@@ -33,7 +33,7 @@ static inline bool shunt_live(void)
 	return likely(atomic_load_explicit(&shunt_state, memory_order_relaxed) == SHUNT_LIVE);
 }
 
-/* Fills and opens everything and stands aside for good, with WHY as the verdict of what follows. */
+/* Fills and opens everything and stands aside for good. Keeps errno. */
 void shunt_stand_aside(void);
 
 extern size_t shunt_page; /* the page size, a power of two */

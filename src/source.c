@@ -306,7 +306,7 @@ enum verdict source_still(int index, const struct stat *st)
 	enum verdict v = atomic_load(&s->verdict);
 
 	if (s->inode != st->st_ino || s->device != st->st_dev)
-		return VERDICT_STOOD_ASIDE;
+		return VERDICT_CHANGED;
 	if (v != VERDICT_REWRITTEN || config.source == SOURCE_TRUST || likely(same_stamps(s, st)))
 		return v;
 	s->retry = prim_now() + SETTLE_AGE;

@@ -40,9 +40,9 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st);
 
 /*
  * Is ST, fstat'ed now, still the file of source INDEX, and as it was when it settled?
- * REWRITTEN if so; CHANGED if its stamps moved (then nothing of it lands for a
- * while); STOOD_ASIDE if it is another file (the number was closed unheard); or the
- * refusal that came meanwhile.
+ * REWRITTEN if so; CHANGED if it is another file (the number was closed unheard) or
+ * its stamps moved (then nothing of it lands for a while); or the refusal that came
+ * meanwhile.
  */
 enum verdict source_still(int index, const struct stat *st);
 
