@@ -4,9 +4,11 @@
 #include <sys/mman.h>
 
 #include "fd.h"
+#include "maps.h"
 #include "pair.h"
 #include "prim.h"
 #include "source.h"
+#include "unwind.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -246,8 +248,15 @@ int fd_next_ours(unsigned from)
 
 void fd_evade(int fd)
 {
-	if (fd_is_ours(fd))
-		source_evade(fd);
+	if (!fd_is_ours(fd))
+		return;
+	source_evade(fd);
+	maps_evade(fd);
+	if (!fd_is_ours(fd))
+		return;
+	/* the pipe that libunwind tries addresses with: it must not write to what comes there now */
+	unwind_stop();
+	fd_unmark_ours(fd);
 }
 
 int fd_next_known(int from)

@@ -35,23 +35,6 @@ static long answer(long ret)
 
 /* ---- the heap ---- */
 
-static size_t (*usable_size)(void *p);
-
-/*
- * Blocks are measured by the allocator that they came from. One that is preloaded
- * and has no malloc_usable_size leaves libc's in view, which would read a length
- * out of bytes that are none.
- */
-__attribute__((constructor)) static void find_usable_size(void)
-{
-	void *size = dlsym(RTLD_NEXT, "malloc_usable_size");
-	Dl_info of_size, of_free;
-
-	if (size && REAL(free) && dladdr(size, &of_size) && dladdr((void *)REAL(free), &of_free) &&
-	    of_size.dli_fbase == of_free.dli_fbase)
-		usable_size = (size_t (*)(void *))size;
-}
-
 /* The length of the block at P if something of it is landed, else 0: then nothing is to be done. */
 static COLD size_t landed_block(void *p)
 {
@@ -59,19 +42,19 @@ static COLD size_t landed_block(void *p)
 
 	if (!p)
 		return 0;
-	if (!usable_size) {
+	if (!hook_usable_size) {
 		/* its end is not known: whatever lies above its start might be inside, and is kept */
 		landing_open(p, UINTPTR_MAX - (uintptr_t)p);
 		return 0;
 	}
-	n = usable_size(p);
+	n = hook_usable_size(p);
 	return n >= shunt_page && landing_touches(p, n) ? n : 0;
 }
 
 static COLD void block_moves(void *p)
 {
 	if (p)
-		landing_open(p, usable_size ? usable_size(p) : UINTPTR_MAX - (uintptr_t)p);
+		landing_open(p, hook_usable_size ? hook_usable_size(p) : UINTPTR_MAX - (uintptr_t)p);
 }
 
 /* Blocks below this are never mappings of their own, which free gives back to the kernel. */

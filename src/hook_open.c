@@ -18,6 +18,7 @@
 #include "hook_idle.h"
 #include "maps.h"
 #include "prim.h"
+#include "sleep.h"
 
 /* Two 32-bit words; three words for each 32 capabilities. */
 enum { CAP_HEADER = 8, CAP_DATA = 24 };

@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-#include "ahead.h"
 #include "arena.h"
 #include "config.h"
 #include "fill.h"
@@ -179,24 +178,14 @@ static enum verdict reserve(struct attempt *a)
 	return v == VERDICT_REWRITTEN && end > a->st.st_size ? VERDICT_NEAR_END : v;
 }
 
-static bool read_head(struct attempt *a, int fd, size_t n)
+/* Reads N bytes at OFFSET into TO and keeps a COPY; false if there are fewer, or an error. */
+static bool read_edge(int fd, uintptr_t to, size_t n, off_t offset, unsigned char *copy)
 {
-	if (!ahead_take(a->source, (void *)a->base, n, a->offset) &&
-	    prim_pread(fd, (void *)a->base, n, a->offset) != (ssize_t)n)
+	if (n == 0)
+		return true;
+	if (prim_pread(fd, (void *)to, n, offset) != (ssize_t)n)
 		return false;
-	memcpy(a->l->edge, (void *)a->base, n);
-	return true;
-}
-
-static bool read_tail(struct attempt *a, int fd, size_t n)
-{
-	off_t offset = a->offset + (off_t)(a->hi - a->base);
-	void *to = (void *)a->hi;
-
-	if (n < shunt_page ? !ahead_read_tail(a->source, fd, to, n, offset)
-			   : prim_pread(fd, to, n, offset) != (ssize_t)n)
-		return false;
-	memcpy(a->l->edge + EDGE_PAGES * shunt_page, to, n);
+	memcpy(copy, (void *)to, n);
 	return true;
 }
 
@@ -208,7 +197,9 @@ static bool read_edges(struct attempt *a)
 	int fd = source_at(a->source)->fd;
 
 	l->head = l->tail = 0;
-	if ((head && !read_head(a, fd, head)) || (tail && !read_tail(a, fd, tail)))
+	if (!read_edge(fd, a->base, head, a->offset, l->edge) ||
+	    !read_edge(fd, a->hi, tail, a->offset + (off_t)(a->hi - a->base),
+		       l->edge + EDGE_PAGES * shunt_page))
 		return false;
 	l->head = head;
 	l->tail = tail;

@@ -227,8 +227,8 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 	struct source *s = l->source && !l->freed ? source_at(l->source - 1) : NULL;
 	bool ok;
 
-	if (l->freed && !maps_still_armed(lo, hi)) {
-		/* part of the block went back to the kernel */
+	if (!maps_still_armed(lo, hi)) {
+		/* freed and given back to the kernel, or changed by a call that no hook heard */
 		maps_open_armed(lo, hi);
 		disarm(l);
 		return true;

@@ -50,7 +50,9 @@ static inline void lock_drop(struct lock *lock, const struct lock_held *held)
 /* In the child of a fork: whoever held it is not here. */
 static inline void lock_reset(struct lock *lock)
 {
-	atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
+	/* looked at first: in the child of a fork the page would be copied in vain */
+	if (atomic_load_explicit(&lock->word, memory_order_relaxed))
+		atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* maps.c - questions about the address space; see maps.h. */
+#include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -241,12 +242,29 @@ bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 	if (unlikely(atomic_load_explicit(&has_query, memory_order_relaxed) <= 0))
 		return prim_mprotect((void *)lo, hi - lo, 0) == 0;
 	for (uintptr_t at = lo; at < hi; at = q.vma_end) {
+		int ret;
+
 		q.query_addr = at;
-		if (fd < 0 || prim_ioctl(fd, QUERY_REQUEST, &q) < 0 || q.vma_start > at ||
-		    (q.vma_flags & 15) != 0 || q.inode != 0)
+		ret = fd < 0 ? -EBADF : prim_ioctl(fd, QUERY_REQUEST, &q);
+		if (ret < 0 && ret != -ENOENT)
+			return prim_mprotect((void *)lo, hi - lo, 0) == 0;
+		if (ret < 0 || q.vma_start > at || (q.vma_flags & 15) != 0 || q.inode != 0)
 			return false;
 	}
 	return true;
+}
+
+void maps_evade(int fd)
+{
+	int high;
+
+	if (atomic_load(&maps_fd) != fd)
+		return;
+	high = prim_dup_high(fd);
+	atomic_store(&maps_fd, high < 0 ? FD_FAILED : high);
+	if (high >= 0)
+		fd_mark_ours(high);
+	fd_unmark_ours(fd);
 }
 
 void maps_open_armed(uintptr_t lo, uintptr_t hi)
@@ -279,9 +297,12 @@ void maps_before_chroot(void)
 
 void maps_forked(void)
 {
-	int fd = atomic_exchange(&maps_fd, FD_NONE);
+	int fd = atomic_load(&maps_fd);
 
 	lock_reset(&text_lock);
+	if (fd == FD_NONE)
+		return;
+	atomic_store(&maps_fd, FD_NONE);
 	if (fd >= 0) {
 		fd_unmark_ours(fd);
 		prim_close(fd);

@@ -38,6 +38,9 @@ void maps_taint(const void *p, size_t n);
 /* The process is about to lose its view of /proc. */
 void maps_before_chroot(void);
 
+/* The program puts a descriptor of its own at the number FD: if it is ours here, it moves. */
+void maps_evade(int fd);
+
 /* In the child of a fork. */
 void maps_forked(void);
 

@@ -286,7 +286,7 @@ bool walk_milliseconds(const struct stats *s, uint64_t *ms)
 	if (!end) {
 		if (!walk_alive(s))
 			return false;
-		clock_gettime(CLOCK_REALTIME, &t); /* the vDSO's, not a hook; it keeps errno */
+		clock_gettime(CLOCK_REALTIME, &t); /* read in the vDSO; it keeps errno */
 		end = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	}
 	*ms = end > s->started ? (end - s->started) / 1000000 : 0;

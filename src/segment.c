@@ -8,9 +8,6 @@
 #include "source.h"
 #include "thread.h"
 
-/* A landing that was not touched for so long is asked whether its pages are still protected. */
-#define DOUBT UINT64_C(20000000)
-
 static bool add_memory(struct segments *s, const char *p, size_t n)
 {
 	if (n == 0)
@@ -54,7 +51,8 @@ static bool read_landing(struct landing *l, uintptr_t p, uintptr_t end, struct s
 
 	if ((sequence & 1) || !source || l->freed || !base || lo >= hi || lo >= end || hi <= p)
 		return false;
-	if (prim_now() - l->touched > DOUBT && !maps_still_armed(lo, hi))
+	/* what was unmapped or opened by a call that no hook heard no longer means the file */
+	if (!maps_still_armed(lo, hi))
 		return false;
 	from = begin_of(l, p, base, lo);
 	to = end_of(l, end, base + l->length, hi);

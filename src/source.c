@@ -24,6 +24,7 @@ enum { WAYS = 8, SETS = SOURCES / WAYS, LOCKS = 256 };
 #define SETTLE_AGE (10 * SECOND)
 
 static struct source sources[SOURCES];
+static bool set_used[SETS]; /* so that no page is touched in vain: most processes have a source or two */
 static struct lock set_lock[SETS];
 
 /* Files that this process has locked. Full: every file counts as one that may not land. */
@@ -205,6 +206,8 @@ static struct source *find_slot(unsigned set, const struct stat *st)
 	for (struct source *s = &sources[set * WAYS]; s < &sources[(set + 1) * WAYS]; s++) {
 		if (s->inode == st->st_ino && s->device == st->st_dev)
 			return s;
+		if (s->inode == 0) /* never used: zero would be a descriptor */
+			atomic_store(&s->fd, -1);
 		if (s->holders > 0 || s->landings > 0)
 			continue;
 		let_go(s);
@@ -212,6 +215,7 @@ static struct source *find_slot(unsigned set, const struct stat *st)
 			unused = s;
 	}
 	if (unused) {
+		set_used[set] = true;
 		unused->inode = st->st_ino;
 		unused->device = st->st_dev;
 		unused->verdict = VERDICT_UNSETTLED;
@@ -255,22 +259,6 @@ static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 	return VERDICT_REWRITTEN;
 }
 
-static _Atomic bool table_used;
-
-static void init_once(void)
-{
-	if (likely(atomic_load_explicit(&table_used, memory_order_acquire)))
-		return;
-	/* zero would be a descriptor; idempotent before the first slot is used */
-	for (int i = 0; i < SOURCES; i++) {
-		int zero = 0;
-
-		if (sources[i].inode == 0)
-			atomic_compare_exchange_strong(&sources[i].fd, &zero, -1);
-	}
-	atomic_store_explicit(&table_used, true, memory_order_release);
-}
-
 enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 {
 	unsigned set = set_of(source_identity(st->st_dev, st->st_ino));
@@ -279,7 +267,6 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 	enum lock_state locked = lock_state(st->st_dev, st->st_ino);
 	struct source *s;
 
-	init_once();
 	if (st->st_size == 0)
 		return VERDICT_SPECIAL_FILE;
 	if (locked == NEVER_AGAIN)
@@ -472,7 +459,7 @@ void source_evade(int fd)
 	for (int i = 0; i < SOURCES; i++) {
 		int high;
 
-		if (sources[i].inode == 0 || sources[i].fd != fd)
+		if (!set_used[i / WAYS] || sources[i].inode == 0 || sources[i].fd != fd)
 			continue;
 		high = prim_dup_high(fd);
 		if (high < 0) {
@@ -489,13 +476,12 @@ void source_evade(int fd)
 void source_forked(void)
 {
 	lock_reset(&locks_lock);
-	/* forks are many: a table that was never used is not touched */
-	if (!atomic_load(&table_used))
-		return;
 	for (int i = 0; i < SETS; i++)
 		lock_reset(&set_lock[i]);
 	/* the duplicates are the child's as well; no landing is left, so those without a holder go */
 	for (int i = 0; i < SOURCES; i++) {
+		if (!set_used[i / WAYS])
+			continue;
 		sources[i].landings = 0;
 		if (sources[i].fd > 0 && sources[i].holders == 0)
 			let_go(&sources[i]);

@@ -16,8 +16,6 @@
 
 enum { THREAD_HAZARDS = 16, THREAD_LAST_READS = 4 };
 
-struct ahead;
-
 struct thread {
 	struct thread *next;    /* of all records ever made; never unlinked */
 	_Atomic int tid;        /* 0: the record is free; -1: kept for a thread that is being born */
@@ -25,7 +23,6 @@ struct thread {
 	_Atomic int hazard[THREAD_HAZARDS];
 	/* the stack it runs on, [lo, hi); 0 when not known */
 	_Atomic uintptr_t stack_lo, stack_hi;
-	struct ahead *ahead;    /* for ahead.c; NULL until used, kept for the record's next thread */
 	void *alternate_stack;  /* ours, or NULL; stays with the record */
 	bool alternate_in_use;  /* ours is what the kernel knows */
 	stack_t program_stack;  /* what the program set by sigaltstack, SS_DISABLE if nothing */

@@ -73,6 +73,11 @@ static void load_early(void)
 		load_library();
 }
 
+void unwind_stop(void)
+{
+	atomic_store(&lib.state, -1);
+}
+
 /*
  * unw_context_t is the ucontext_t of libc on both architectures, so libc's getcontext
  * does for unw_getcontext, which is a function here and a macro there.
@@ -104,6 +109,10 @@ static void walk_stack(uintptr_t caller, struct trace *t)
 }
 
 static void load_early(void)
+{
+}
+
+void unwind_stop(void)
 {
 }
 

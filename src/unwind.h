@@ -27,6 +27,9 @@ void unwind_expect(void);
 /* In such a process libunwind is loaded once, before the fork, not in each child. Keeps errno. */
 void unwind_before_fork(void);
 
+/* No stack is walked any more: sites are the caller alone. */
+void unwind_stop(void);
+
 /* Is this thread inside unwind_site? What libunwind makes then is ours. */
 bool unwind_inside(void);
 

@@ -86,13 +86,18 @@ static void catch_up(struct drain *d)
 		receive(d);
 }
 
+static bool is_delayed(char command)
+{
+	return command == 'R' || command == 'C' || command == 'G' || command == 'O';
+}
+
 static void obey(struct drain *d, char command)
 {
 	catch_up(d);
 	/* the delayed ones are answered first: the parent then goes on into a call that blocks */
-	if (command == 'R' || command == 'C' || command == 'G') {
+	if (is_delayed(command)) {
 		++*d->done;
-		usleep(300000);
+		usleep(command == 'O' ? 1500000 : 300000);
 	}
 	switch (command) {
 	case 'p': d->paused = true; break;
@@ -107,9 +112,10 @@ static void obey(struct drain *d, char command)
 		if (truncate("mine", 1000) != 0)
 			_exit(95);
 		break;
-	case 'o': overwrite(); break;
+	case 'o':
+	case 'O': overwrite(); break;
 	}
-	if (command != 'R' && command != 'C' && command != 'G')
+	if (!is_delayed(command))
 		++*d->done;
 }
 

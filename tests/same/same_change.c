@@ -133,6 +133,15 @@ static void shorter_chunk(struct same_rig *r)
 	same_say("write of both", write(r->sink, r->buf, r->size));
 }
 
+/* The same with pages only: no partial page tells. */
+static void fewer_pages(struct same_rig *r)
+{
+	r->got = (size_t)same_say("read", same_get(r->source, r->buf, 20480));
+	same_say_memory("after the chunk", r->buf + 20480, r->size - 20480);
+	same_say_buffer(r);
+	same_say("write of both", write(r->sink, r->buf, r->size));
+}
+
 static void shorter_after_write(struct same_rig *r)
 {
 	for (int n = 60000; n > 1000; n -= 7000) {
@@ -195,6 +204,7 @@ static const struct same_case cases[] = {
 	{ "there_and_back", there_and_back, SAME_LAZY, 0 },
 	{ "shorter_chunk", shorter_chunk, SAME_LAZY, 0 },
 	{ "shorter_chunk_page", shorter_chunk, SAME_PAGE | SAME_LAZY, 0 },
+	{ "fewer_pages", fewer_pages, SAME_PAGE | SAME_LAZY, 0 },
 	{ "shorter_after_write", shorter_after_write, SAME_LAZY, 0 },
 	{ "sliding", sliding, SAME_LAZY, 0 },
 	{ "into_the_middle", into_the_middle, SAME_LAZY, 0 },

@@ -2,6 +2,7 @@
 /* same_file.c - offsets, ends of files, and descriptors that come and go. */
 #include "same.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/file.h>
@@ -428,6 +429,7 @@ static void overwritten_by_mapping(struct same_rig *r)
 
 	if (p == MAP_FAILED)
 		return;
+	same_drain(r, 'g'); /* what is on its way may change with the file, by contract */
 	memset(p, 'm', 1 << 20);
 	same_write(r);
 	same_say_buffer(r);
@@ -543,6 +545,418 @@ static void leases(struct same_rig *r)
 	same_say("F_SETLEASE", fcntl(r->source, F_SETLEASE, F_UNLCK));
 }
 
+/* ---- bytes of which the descriptor is gone ---- */
+
+/* Another process overwrites the file after the close: what was read stays. */
+static void overwritten_after(struct same_rig *r, int how)
+{
+	int fd = r->source, other = open("../other", O_RDONLY);
+
+	if (how == 0)
+		same_say("close", close(fd));
+	else if (how == 1)
+		same_say("dup2", dup2(other, fd) == fd);
+	else if (how == 2)
+		same_say("close_range", close_range((unsigned)fd, (unsigned)fd, 0));
+	r->source = -1;
+	same_drain(r, 'o');
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void overwritten_after_close(struct same_rig *r)
+{
+	overwritten_after(r, 0);
+}
+
+static void overwritten_after_dup2(struct same_rig *r)
+{
+	overwritten_after(r, 1);
+}
+
+static void overwritten_after_close_range(struct same_rig *r)
+{
+	overwritten_after(r, 2);
+}
+
+/* Half of the chunk is written when the descriptor is closed. */
+static void overwritten_after_half(struct same_rig *r)
+{
+	same_say("write", write(r->sink, r->buf, 30000));
+	same_say("close", close(r->source));
+	r->source = -1;
+	same_drain(r, 'o');
+	same_say("write", write(r->sink, r->buf + 30000, r->got - 30000));
+	same_say_buffer(r);
+}
+
+/*
+ * The file was cut, and then the program looks. What is left of it is there; the
+ * rest is nobody's: never bytes of another chunk.
+ */
+static void truncated_then_looked(struct same_rig *r)
+{
+	static char was[SAME_CHUNK];
+	off_t at = lseek(r->source, 0, SEEK_CUR) - (off_t)r->got;
+	int foreign = 0;
+
+	same_drain(r, 't');
+	same_say("outcome: the data", pread(open("../data", O_RDONLY), was, sizeof(was), at));
+	for (size_t i = 0; i < r->got; i++)
+		foreign += r->buf[i] != was[i] && r->buf[i] != 0;
+	same_say("outcome: foreign bytes", foreign);
+	r->got = 0;
+}
+
+/* ---- shunt's numbers ---- */
+
+/* Numbers above the highest that this program has got. */
+static int unknown_numbers(const struct same_rig *r, int *list, int room)
+{
+	int most = r->sink > r->control ? r->sink : r->control, n = 0, fd;
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	most = most > r->source ? most : r->source;
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		fd = atoi(e->d_name);
+		if (fd > most && fd != dirfd(d) && n < room)
+			list[n++] = fd;
+	}
+	closedir(d);
+	return n;
+}
+
+/* The program takes them for its own files, one after the other. */
+static void over_unknown_numbers(struct same_rig *r)
+{
+	int list[64], n = unknown_numbers(r, list, 64), other = open("../other", O_RDONLY);
+	int wrong = 0;
+	char c[2], d[2];
+
+	for (int i = 0; i < n; i++)
+		wrong += dup2(other, list[i]) != list[i];
+	same_say("refused", wrong);
+	same_write(r);
+	same_read(r);
+	same_say_buffer(r);
+	same_write(r);
+	for (int i = 0; i < n; i++) {
+		wrong += pread(list[i], c, 2, 5) != 2 || pread(other, d, 2, 5) != 2;
+		wrong += memcmp(c, d, 2) != 0;
+		wrong += close(list[i]) != 0;
+	}
+	same_say("wrong", wrong);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+/* Files come and go: what is kept of them goes as well. */
+static void numbers_do_not_grow(struct same_rig *r)
+{
+	int list[64];
+	char name[16];
+
+	same_write(r);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "file%d", i);
+		same_copy_file("../medium", name);
+		close(r->source);
+		r->source = open(name, O_RDONLY);
+		same_loop(r, 3);
+	}
+	close(r->source);
+	r->source = -1;
+	same_say("few", unknown_numbers(r, list, 64) < 12);
+}
+
+/* They are not there: neither for calls that use them nor for those that copy or close them. */
+static void unknown_numbers_used(struct same_rig *r)
+{
+	int list[64], n = unknown_numbers(r, list, 64), open_ones = 0;
+
+	for (int i = 0; i < n; i++) {
+		open_ones += dup(list[i]) >= 0;
+		open_ones += dup2(list[i], 50) >= 0;
+		open_ones += fcntl(list[i], F_DUPFD, 0) >= 0;
+		open_ones += close(list[i]) == 0;
+	}
+	same_say("that were open", open_ones);
+	same_write(r);
+	same_read(r);
+	same_say_buffer(r);
+}
+
+/* Between the reads of a chunk the limit is what the program set. */
+static void limit_stays(struct same_rig *r)
+{
+	struct rlimit limit = { 300, 4096 }, now;
+	int n = 0;
+
+	same_say("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
+	for (int i = 0; i < 6; i++) {
+		close(r->source);
+		r->source = open(i % 2 ? "../data" : "../other", O_RDONLY);
+		same_loop(r, 4);
+		same_say("getrlimit", getrlimit(RLIMIT_NOFILE, &now));
+		same_say("soft", (ssize_t)now.rlim_cur);
+		same_say("hard", (ssize_t)now.rlim_max);
+	}
+	while (dup(0) >= 0)
+		n++;
+	same_say("dups until the limit", n);
+	r->got = 0;
+}
+
+/* The same where the limits are one: a program gets most of the numbers. */
+static void limit_is_hard(struct same_rig *r)
+{
+	struct rlimit limit = { 300, 300 };
+	int n = 0, last = -1;
+
+	same_say("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
+	close(r->source);
+	r->source = open("../other", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	for (int fd; n < 250 && (fd = dup(0)) >= 0; n++)
+		last = fd;
+	same_say("dups", n);
+	same_say("last", last);
+	same_loop(r, 4);
+	r->got = 0;
+}
+
+/* ---- what was set of a file before it landed ---- */
+
+static void owner_stays(struct same_rig *r)
+{
+	same_say("F_SETOWN", fcntl(r->source, F_SETOWN, getpid()));
+	same_say("F_SETSIG", fcntl(r->source, F_SETSIG, 34));
+	same_loop(r, SAME_ROUNDS);
+	same_say("F_GETOWN", fcntl(r->source, F_GETOWN) == getpid());
+	same_say("F_GETSIG", fcntl(r->source, F_GETSIG));
+	same_read(r);
+	same_write(r);
+}
+
+static void signal_stays(struct same_rig *r)
+{
+	same_say("F_SETSIG", fcntl(r->source, F_SETSIG, 34));
+	same_loop(r, SAME_ROUNDS);
+	same_say("F_GETSIG", fcntl(r->source, F_GETSIG));
+}
+
+/* A lease from before the program was this program: no call tells of it. */
+static void lease_stays(struct same_rig *r)
+{
+	int ret = fork();
+
+	/* a raw call, as it would have come through exec */
+	if (ret == 0)
+		_exit(0);
+	waitpid(ret, NULL, 0);
+	same_say("F_SETLEASE", syscall(SYS_fcntl, r->source, F_SETLEASE, F_RDLCK));
+	same_loop(r, SAME_ROUNDS);
+	same_say("F_GETLEASE", fcntl(r->source, F_GETLEASE));
+}
+
+/* ---- locks that a second process asks for ---- */
+
+static void say_locked(const char *what)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	pid_t child = fork();
+	int other;
+
+	if (child == 0) {
+		other = open("mine", O_RDWR | O_NONBLOCK);
+		same_say(what, fcntl(other, F_SETLK, &l));
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+enum lock_kind { WHOLE, PART, BY_LOCKF, BY_FLOCK, DESCRIPTION };
+
+static int lock(int fd, enum lock_kind kind, int unlock)
+{
+	struct flock l = { .l_type = unlock ? F_UNLCK : F_WRLCK, .l_whence = SEEK_SET };
+
+	if (kind == PART)
+		l.l_len = 1000;
+	if (kind == BY_LOCKF)
+		return lseek(fd, 0, SEEK_SET) ? -1 : lockf(fd, unlock ? F_ULOCK : F_TLOCK, 0);
+	if (kind == BY_FLOCK)
+		return flock(fd, unlock ? LOCK_UN : LOCK_EX | LOCK_NB);
+	return fcntl(fd, kind == DESCRIPTION ? F_OFD_SETLK : F_SETLK, &l);
+}
+
+/*
+ * The file is served, locked by a second descriptor of this process, served on,
+ * written to (its landings and our duplicate of it go), and served on: the lock stays.
+ */
+static void lock_stays(struct same_rig *r, enum lock_kind kind)
+{
+	int fd = open("mine", O_RDWR);
+
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say("lock", lock(fd, kind, 0));
+	same_write(r);
+	same_loop(r, 4);
+	say_locked("locked");
+	same_read(r);
+	same_say("pwrite", pwrite(fd, "x", 1, 3 << 20));
+	same_write(r);
+	same_loop(r, 4);
+	say_locked("locked after a write");
+	same_say("truncate", ftruncate(fd, 4 << 20));
+	same_loop(r, 2);
+	say_locked("locked after a change");
+	same_say("unlock", lock(fd, kind, 1));
+	say_locked("not locked");
+	same_loop(r, 2);
+	same_say("lock", lock(fd, kind, 0));
+	same_loop(r, 4);
+	say_locked("locked again");
+	if (kind == BY_FLOCK || kind == DESCRIPTION) {
+		same_say("close", close(fd));
+		say_locked("not locked by the other");
+		return;
+	}
+	same_say("close", close(r->source));
+	r->source = -1;
+	say_locked("gone with the first that closes");
+}
+
+static void lock_whole(struct same_rig *r)
+{
+	lock_stays(r, WHOLE);
+}
+
+static void lock_part(struct same_rig *r)
+{
+	lock_stays(r, PART);
+}
+
+static void lock_by_lockf(struct same_rig *r)
+{
+	lock_stays(r, BY_LOCKF);
+}
+
+static void lock_of_description(struct same_rig *r)
+{
+	lock_stays(r, DESCRIPTION);
+}
+
+static void lock_by_flock(struct same_rig *r)
+{
+	lock_stays(r, BY_FLOCK);
+}
+
+/* The lock is taken after the file was served and closed; what is kept of it goes later. */
+static void lock_after_close(struct same_rig *r, enum lock_kind kind)
+{
+	int fd = open("mine", O_RDWR);
+
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_write(r);
+	same_say("close", close(r->source));
+	same_say("lock", lock(fd, kind, 0));
+	r->source = open("../other", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	say_locked("locked");
+}
+
+static void lock_whole_after_close(struct same_rig *r)
+{
+	lock_after_close(r, WHOLE);
+}
+
+static void lock_part_after_close(struct same_rig *r)
+{
+	lock_after_close(r, PART);
+}
+
+static void lockf_after_close(struct same_rig *r)
+{
+	lock_after_close(r, BY_LOCKF);
+}
+
+/* The same with a lock for reading, on a file that nobody has open for writing. */
+static void read_lock_after_close(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1000 };
+	int fd = open("mine", O_RDONLY);
+
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_write(r);
+	same_say("close", close(r->source));
+	same_say("lock", fcntl(fd, F_SETLK, &l));
+	r->source = open("../other", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	say_locked("locked");
+}
+
+/* The file changes while it is locked and served, so that it is served plainly: the lock stays. */
+static void locked_and_touched(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	same_say("lock", fcntl(r->source, F_SETLK, &l));
+	same_loop(r, SAME_ROUNDS);
+	say_locked("locked");
+	same_say("touch", utimensat(AT_FDCWD, "mine", NULL, 0));
+	same_loop(r, 4);
+	say_locked("locked");
+	same_read(r);
+	same_write(r);
+}
+
+/* Locked, served and closed, one after the other: nothing is kept. */
+static void locked_come_and_go(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int list[64];
+	char name[16];
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "file%d", i);
+		same_copy_file("../medium", name);
+		close(r->source);
+		r->source = open(name, O_RDONLY);
+		same_say("lock", fcntl(r->source, F_SETLK, &l));
+		same_loop(r, 3);
+	}
+	close(r->source);
+	r->source = -1;
+	same_say("few", unknown_numbers(r, list, 64) < 12);
+}
+
+/* Locked for reading before it is served, as FTP servers do; then unlocked with a chunk in hand. */
+static void locked_download(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	same_say("lock", fcntl(r->source, F_SETLK, &l));
+	same_loop(r, SAME_ROUNDS);
+	say_locked("locked");
+	same_read(r);
+	l.l_type = F_UNLCK;
+	same_say("unlock", fcntl(r->source, F_SETLK, &l));
+	same_drain(r, 'o'); /* who waited for the lock */
+	same_say_buffer(r);
+	same_write(r);
+	l.l_type = F_RDLCK;
+	same_say("lock", fcntl(r->source, F_SETLK, &l));
+	same_loop(r, 4);
+	say_locked("locked");
+}
+
 static const struct same_case cases[] = {
 	{ "until_the_end", until_the_end, 0, 0 },
 	{ "exact_end", exact_end, 0, 0 },
@@ -584,6 +998,31 @@ static const struct same_case cases[] = {
 	{ "locks", locks, SAME_OWN, 0 },
 	{ "locks_end", locks_end, SAME_OWN, 0 },
 	{ "leases", leases, SAME_OWN, 0 },
+	{ "overwritten_after_close", overwritten_after_close, SAME_OWN | SAME_LAZY, 0 },
+	{ "overwritten_after_dup2", overwritten_after_dup2, SAME_OWN | SAME_LAZY, 0 },
+	{ "overwritten_after_close_range", overwritten_after_close_range, SAME_OWN | SAME_LAZY, 0 },
+	{ "overwritten_after_half", overwritten_after_half, SAME_OWN | SAME_LAZY, 0 },
+	{ "truncated_then_looked", truncated_then_looked, SAME_OWN | SAME_OUTCOME | SAME_LAZY, 0 },
+	{ "over_unknown_numbers", over_unknown_numbers, 0, 0 },
+	{ "unknown_numbers_used", unknown_numbers_used, 0, 0 },
+	{ "numbers_do_not_grow", numbers_do_not_grow, 0, 0 },
+	{ "limit_stays", limit_stays, 0, 0 },
+	{ "limit_is_hard", limit_is_hard, 0, 0 },
+	{ "owner_stays", owner_stays, SAME_BARE | SAME_OWN | SAME_SETTLED, 0 },
+	{ "signal_stays", signal_stays, SAME_BARE | SAME_OWN | SAME_SETTLED, 0 },
+	{ "lease_stays", lease_stays, SAME_BARE | SAME_OWN | SAME_SETTLED, 0 },
+	{ "lock_whole", lock_whole, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_part", lock_part, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_by_lockf", lock_by_lockf, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_by_flock", lock_by_flock, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_of_description", lock_of_description, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_whole_after_close", lock_whole_after_close, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_part_after_close", lock_part_after_close, SAME_BARE | SAME_OWN, 0 },
+	{ "lockf_after_close", lockf_after_close, SAME_BARE | SAME_OWN, 0 },
+	{ "read_lock_after_close", read_lock_after_close, SAME_BARE | SAME_OWN, 0 },
+	{ "locked_and_touched", locked_and_touched, SAME_BARE | SAME_OWN, 0 },
+	{ "locked_come_and_go", locked_come_and_go, SAME_BARE, 0 },
+	{ "locked_download", locked_download, SAME_BARE | SAME_OWN, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

@@ -6,6 +6,9 @@
 #include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -444,6 +447,360 @@ static void many_buffers(struct same_rig *r)
 	r->got = 0;
 }
 
+/* ---- blocks that a loop gets, frees and gets again ---- */
+
+enum { BLOCK = 120000 };
+
+/* The block that such a loop freed last. It may still be protected. */
+static char *freed_block(struct same_rig *r, size_t n)
+{
+	char *p, *volatile last = NULL;
+
+	same_write(r);
+	for (int i = 0; i < 10; i++) {
+		p = malloc(n);
+		r->got = (size_t)same_get(r->source, p, n);
+		if (write(r->sink, p, r->got) != (ssize_t)r->got)
+			same_say("write", -1);
+		last = p;
+		free(p);
+	}
+	r->got = 0;
+	return last;
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int signal)
+{
+	(void)signal;
+	signals++;
+}
+
+/* Signals come at many depths of the stack: the kernel writes below each. */
+static void __attribute__((noinline)) deep(int n)
+{
+	volatile char room[600];
+
+	room[0] = (char)n;
+	raise(SIGUSR1);
+	if (n > 0)
+		deep(n - 1);
+	room[1] = room[0];
+}
+
+static void deep_coroutine(void)
+{
+	deep(100);
+	swapcontext(&there, &here);
+}
+
+static void freed_then_context(struct same_rig *r)
+{
+	signal(SIGUSR1, count_signal);
+	freed_block(r, BLOCK);
+	coroutine_stack = malloc(BLOCK);
+	getcontext(&there);
+	there.uc_stack.ss_sp = coroutine_stack;
+	there.uc_stack.ss_size = BLOCK;
+	there.uc_link = &here;
+	makecontext(&there, deep_coroutine, 0);
+	same_say("swapcontext", swapcontext(&here, &there));
+	same_say("signals", signals);
+	free(coroutine_stack);
+}
+
+/* As libraries of coroutines do it: no call of libc's is told of the stack. */
+static void own_switch(char *stack, size_t n)
+{
+	uintptr_t top = ((uintptr_t)stack + n) & ~(uintptr_t)15;
+
+	getcontext(&there);
+#if defined(__x86_64__)
+	there.uc_mcontext.gregs[REG_RSP] = (greg_t)(top - 8);
+	there.uc_mcontext.gregs[REG_RIP] = (greg_t)deep_coroutine;
+#elif defined(__aarch64__)
+	there.uc_mcontext.sp = top;
+	there.uc_mcontext.pc = (uintptr_t)deep_coroutine;
+#endif
+	same_say("swapcontext", swapcontext(&here, &there));
+}
+
+static void freed_then_own_switch(struct same_rig *r)
+{
+	signal(SIGUSR1, count_signal);
+	freed_block(r, BLOCK);
+	coroutine_stack = malloc(BLOCK);
+	own_switch(coroutine_stack, BLOCK);
+	same_say("signals", signals);
+	free(coroutine_stack);
+}
+
+/* The same for a block that was freed once. */
+static void freed_once_then_own_switch(struct same_rig *r)
+{
+	char *p = malloc(BLOCK);
+
+	signal(SIGUSR1, count_signal);
+	use(r, p, BLOCK);
+	same_write(r);
+	free(p);
+	coroutine_stack = malloc(BLOCK);
+	own_switch(coroutine_stack, BLOCK);
+	same_say("signals", signals);
+	free(coroutine_stack);
+}
+
+static void *deep_thread(void *arg)
+{
+	deep(60);
+	return arg;
+}
+
+static void freed_then_thread(struct same_rig *r)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	char *p;
+
+	signal(SIGUSR1, count_signal);
+	freed_block(r, BLOCK);
+	p = malloc(BLOCK);
+	pthread_attr_init(&attr);
+	same_say("setstack", pthread_attr_setstack(&attr, p, BLOCK & ~15u));
+	if (pthread_create(&thread, &attr, deep_thread, NULL) == 0)
+		same_say("join", pthread_join(thread, NULL));
+	same_say("signals", signals);
+	free(p);
+}
+
+static void freed_then_signal_stack(struct same_rig *r)
+{
+	struct sigaction sa = { .sa_handler = count_signal, .sa_flags = SA_ONSTACK };
+	stack_t ss = { .ss_size = BLOCK };
+
+	sigaction(SIGUSR1, &sa, NULL);
+	freed_block(r, BLOCK);
+	ss.ss_sp = malloc(BLOCK);
+	same_say("sigaltstack", sigaltstack(&ss, NULL));
+	same_say("raise", raise(SIGUSR1));
+	same_say("signals", signals);
+	ss.ss_flags = SS_DISABLE;
+	same_say("sigaltstack", sigaltstack(&ss, NULL));
+	free(ss.ss_sp);
+}
+
+static void freed_then_calloc(struct same_rig *r)
+{
+	char *p;
+
+	freed_block(r, BLOCK);
+	p = calloc(1, BLOCK);
+	same_say_memory("zeros", p, BLOCK);
+	free(p);
+	freed_block(r, 90000);
+	malloc_trim(0);
+	p = calloc(1, 3000000);
+	same_say_memory("zeros", p, 3000000);
+	free(p);
+}
+
+/* The kernel fills it in part, the program the rest. */
+static void freed_then_read(struct same_rig *r)
+{
+	int other = open("../other", O_RDONLY);
+	char *p;
+
+	freed_block(r, BLOCK);
+	p = malloc(BLOCK);
+	same_say("read", read(other, p, 70000));
+	memset(p + 70000, 'r', BLOCK - 70000);
+	same_say_memory("read", p, BLOCK);
+	r->buf = p;
+	r->got = BLOCK;
+	same_write(r);
+	free(p);
+}
+
+/* The program writes all of it, and sends it. */
+static void freed_then_written(struct same_rig *r)
+{
+	char *p;
+
+	freed_block(r, BLOCK);
+	p = malloc(BLOCK);
+	memset(p, 'w', BLOCK);
+	same_say_memory("written", p, BLOCK);
+	r->buf = p;
+	r->got = BLOCK;
+	same_write(r);
+	free(p);
+}
+
+static sigjmp_buf back;
+
+static void jump_back(int signal)
+{
+	(void)signal;
+	siglongjmp(back, 1);
+}
+
+/* The block went back to the kernel; what is mapped in its place keeps its protection. */
+static void freed_then_forbidden(struct same_rig *r)
+{
+	size_t n = 400000;
+	char *p, *q;
+	pid_t child;
+
+	mallopt(M_MMAP_THRESHOLD, 131072);
+	p = (char *)((uintptr_t)freed_block(r, n) & ~(uintptr_t)4095);
+	q = mmap(p, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	same_say("same place", q == p);
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	signal(SIGSEGV, jump_back);
+	if (sigsetjmp(back, 1) == 0) {
+		q[30000] = 'x';
+		same_say("written to read-only memory", 1);
+	}
+	same_say_memory("zeros", q, n);
+}
+
+/* ---- memory with a property that new pages would not have ---- */
+
+/* The value of a field like VmLck of this process, in KiB. */
+static long status_of(const char *field)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[200];
+	long value = -1;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, field, strlen(field)) == 0)
+			value = strtol(line + strlen(field) + 1, NULL, 10);
+	if (f != NULL)
+		fclose(f);
+	return value;
+}
+
+/* Has the mapping of P the flag, as /proc/self/smaps calls it? */
+static int has_flag(const char *p, const char *flag)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[400];
+	unsigned long lo, hi;
+	bool here_now = false;
+	int found = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2 && strchr(line, '-') < line + 17)
+			here_now = (uintptr_t)p >= lo && (uintptr_t)p < hi;
+		else if (here_now && strncmp(line, "VmFlags:", 8) == 0)
+			found = strstr(line + 8, flag) != NULL;
+	}
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+static void *idle_thread(void *arg)
+{
+	pause();
+	return arg;
+}
+
+/* With a second thread a page is filled by another's taking its place. */
+static char *with_a_thread(struct same_rig *r)
+{
+	pthread_t thread;
+
+	same_write(r);
+	if (pthread_create(&thread, NULL, idle_thread, NULL) != 0)
+		exit(1);
+	return map(r->size, MAP_PRIVATE);
+}
+
+static void look_twice(struct same_rig *r, char *p)
+{
+	use(r, p, r->size);
+	same_say_memory("buffer", p, r->size);
+	same_write(r);
+	use(r, p, r->size);
+	same_say_memory("buffer", p, r->size);
+	same_write(r);
+}
+
+static void locked_stays(struct same_rig *r)
+{
+	char *p = with_a_thread(r);
+	long before = status_of("VmLck:");
+
+	same_say("mlock", mlock(p, r->size));
+	look_twice(r, p);
+	same_say("locked", status_of("VmLck:") - before);
+}
+
+static void locked_on_fault_stays(struct same_rig *r)
+{
+	char *p = with_a_thread(r);
+	long before = status_of("VmLck:");
+
+	same_say("mlock2", mlock2(p, r->size, MLOCK_ONFAULT));
+	look_twice(r, p);
+	same_say("locked", status_of("VmLck:") - before);
+}
+
+static void advice_stays(struct same_rig *r)
+{
+	static const struct { int advice; const char *flag; } all[] = {
+		{ MADV_DONTFORK, " dc" }, { MADV_DONTDUMP, " dd" }, { MADV_WIPEONFORK, " wf" },
+		{ MADV_NOHUGEPAGE, " nh" },
+	};
+	char *p;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		p = i == 0 ? with_a_thread(r) : map(r->size, MAP_PRIVATE);
+		same_say("madvise", madvise(p, r->size, all[i].advice));
+		look_twice(r, p);
+		same_say(all[i].flag, has_flag(p + 32768, all[i].flag));
+	}
+}
+
+/* What is landed has to be opened again when the process has no room left for data. */
+static void data_limit(struct same_rig *r)
+{
+	rlim_t now = (rlim_t)status_of("VmData:") << 10;
+	struct rlimit limit = { now + (8 << 20), RLIM_INFINITY };
+	char *p = map(1 << 20, MAP_PRIVATE), *q;
+
+	same_say("setrlimit", setrlimit(RLIMIT_DATA, &limit));
+	use(r, p, 1 << 20);
+	do
+		q = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	while (q != MAP_FAILED);
+	same_say_memory("buffer", p, 1 << 20);
+	same_write(r);
+	limit.rlim_cur = RLIM_INFINITY;
+	same_say("setrlimit", setrlimit(RLIMIT_DATA, &limit));
+}
+
+static void break_moves(struct same_rig *r)
+{
+	size_t n = 40 << 20; /* far above what malloc has there */
+	char *p = sbrk((intptr_t)n) + n - 200000;
+
+	use(r, p, 150000);
+	same_say("sbrk", sbrk(-200000) != (void *)-1);
+	p = sbrk(200000);
+	same_say_memory("zeros", p, 200000);
+	r->buf = p;
+	r->got = 100000;
+	same_write(r);
+	same_say_memory("zeros", p, 200000);
+}
+
 static const struct same_case cases[] = {
 	{ "free_and_malloc", free_and_malloc, 0, 0 },
 	{ "free_and_calloc", free_and_calloc, SAME_LAZY, 0 },
@@ -467,6 +824,20 @@ static const struct same_case cases[] = {
 	{ "unloaded_module", unloaded_module, 0, 0 },
 	{ "trimmed", trimmed, 0, 0 },
 	{ "many_buffers", many_buffers, SAME_LAZY, 0 },
+	{ "freed_then_context", freed_then_context, 0, 0 },
+	{ "freed_then_own_switch", freed_then_own_switch, 0, 0 },
+	{ "freed_once_then_own_switch", freed_once_then_own_switch, 0, 0 },
+	{ "freed_then_thread", freed_then_thread, 0, 0 },
+	{ "freed_then_signal_stack", freed_then_signal_stack, 0, 0 },
+	{ "freed_then_calloc", freed_then_calloc, 0, 0 },
+	{ "freed_then_read", freed_then_read, 0, 0 },
+	{ "freed_then_written", freed_then_written, 0, 0 },
+	{ "freed_then_forbidden", freed_then_forbidden, 0, 0 },
+	{ "locked_stays", locked_stays, 0, 0 },
+	{ "locked_on_fault_stays", locked_on_fault_stays, 0, 0 },
+	{ "advice_stays", advice_stays, 0, 0 },
+	{ "data_limit", data_limit, 0, 0 },
+	{ "break_moves", break_moves, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

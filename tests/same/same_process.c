@@ -2,9 +2,13 @@
 /* same_process.c - fork, vfork, spawn and exec while a buffer is lazy. */
 #include "same.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <spawn.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -319,6 +323,85 @@ static void by_sigkill(struct same_rig *r)
 	kill(getpid(), SIGKILL);
 }
 
+/*
+ * The child puts shared memory where its parent has private memory, and reads a
+ * chunk there: its own child sees it.
+ */
+static void child_maps_anew(struct same_rig *r)
+{
+	char *p = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int go[2];
+	char c = 0;
+	pid_t child, second;
+
+	same_write(r);
+	r->buf = p;
+	same_loop(r, SAME_ROUNDS);
+	if (pipe(go) != 0)
+		return;
+	child = fork();
+	if (child == 0) {
+		p = mmap(p, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
+			 -1, 0);
+		same_say("same place", p == r->buf);
+		second = fork();
+		if (second == 0) {
+			if (read(go[0], &c, 1) == 1)
+				same_say_memory("seen by the grandchild", p, r->size);
+			_exit(4);
+		}
+		same_read(r);
+		if (write(go[1], &c, 1) != 1)
+			_exit(5);
+		reap(second);
+		same_write(r);
+		_exit(3);
+	}
+	reap(child);
+}
+
+/* ---- a filter of system calls, which ends the process for those that it never makes itself ---- */
+
+static void install(bool by_prctl)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendfile, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_lseek, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog filter = { sizeof(code) / sizeof(*code), code };
+
+	same_say("no new privileges", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	if (by_prctl)
+		same_say("prctl", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0));
+	else
+		same_say("seccomp", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter));
+}
+
+static void filtered(struct same_rig *r, bool by_prctl)
+{
+	install(by_prctl);
+	same_say_buffer(r);
+	same_write(r);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_write(r);
+	r->source = -1; /* no lseek at the end */
+}
+
+static void filtered_by_prctl(struct same_rig *r)
+{
+	filtered(r, true);
+}
+
+static void filtered_by_seccomp(struct same_rig *r)
+{
+	filtered(r, false);
+}
+
 static const struct same_case cases[] = {
 	{ "child_looks", child_looks, SAME_LAZY, 0 },
 	{ "parent_looks", parent_looks, SAME_LAZY, 0 },
@@ -342,6 +425,9 @@ static const struct same_case cases[] = {
 	{ "by_abort", by_abort, SAME_DIES, 0 },
 	{ "by_sigterm", by_sigterm, 0, 0 },
 	{ "by_sigkill", by_sigkill, SAME_DIES, 0 },
+	{ "child_maps_anew", child_maps_anew, 0, 0 },
+	{ "filtered_by_prctl", filtered_by_prctl, SAME_LAZY, 0 },
+	{ "filtered_by_seccomp", filtered_by_seccomp, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

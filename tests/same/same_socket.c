@@ -8,8 +8,8 @@
 #include "same.h"
 
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -196,14 +196,19 @@ static void start_alarm(int ms, void (*handler)(int), int flags)
 static void alarm_in_write(struct same_rig *r)
 {
 	long long before = sent_before(r);
+	int whole = 0;
+	ssize_t n = 1;
 
 	same_drain(r, 'p');
-	start_alarm(300, note, 0);
-	if (say_kind("write", write(r->sink, r->buf, r->got), r->got) > 0) {
+	/* short until the socket takes nothing more, which may be after the first or the second */
+	for (int i = 0; i < 6 && n > 0; i++) {
 		start_alarm(300, note, 0);
-		say_kind("write", write(r->sink, r->buf + accepted, r->got - (size_t)accepted),
-			 r->got);
+		n = write(r->sink, r->buf + accepted, r->got - (size_t)accepted);
+		whole += n == (ssize_t)(r->got - (size_t)accepted);
+		accepted += n > 0 ? n : 0;
 	}
+	same_say("whole", whole);
+	same_say("write", n);
 	same_say("seen", seen);
 	same_drain(r, 'g');
 	say_agreement(r, before);
@@ -574,6 +579,238 @@ static void cancelled_in_write(struct same_rig *r)
 	same_loop(r, 1);
 }
 
+/* ---- SIGPIPE where the program forbids it ---- */
+
+static int pending_pipe(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGPIPE);
+}
+
+static void nobody_there(struct same_rig *r)
+{
+	nonblocking(r->sink);
+	same_drain(r, 'c');
+	usleep(50000);
+}
+
+static void no_signal_nonblocking(struct same_rig *r)
+{
+	nobody_there(r);
+	for (int i = 0; i < 3; i++) /* SIGPIPE would end the process */
+		same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL));
+	signal(SIGPIPE, note);
+	same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL | MSG_DONTWAIT));
+	same_say("seen", seen);
+	same_say("send", send(r->sink, r->buf, r->got, 0));
+	same_say("seen", seen);
+}
+
+/* One that is pending is the program's, and stays. */
+static void no_signal_pending(struct same_rig *r)
+{
+	sigset_t set;
+
+	nobody_there(r);
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL));
+	same_say("pending", pending_pipe());
+	raise(SIGPIPE);
+	same_say("pending", pending_pipe());
+	for (int i = 0; i < 3; i++)
+		same_say("send", send(r->sink, r->buf, r->got, MSG_NOSIGNAL));
+	same_say("pending", pending_pipe());
+	same_say("sigwait", sigwaitinfo(&set, NULL));
+	same_say("pending", pending_pipe());
+}
+
+/* A handler that jumps out of a blocked send finds SIGPIPE as it was. */
+static void no_signal_jump(struct same_rig *r)
+{
+	sigset_t set;
+
+	same_drain(r, 'p');
+	if (sigsetjmp(back, 0) == 0) {
+		start_alarm(300, jump, SA_NODEFER);
+		for (;;)
+			send(r->sink, r->buf, r->got, MSG_NOSIGNAL);
+	}
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	same_say("SIGPIPE blocked", sigismember(&set, SIGPIPE));
+	same_drain(r, 'g');
+}
+
+static void dontwait_on_blocking(struct same_rig *r)
+{
+	ssize_t n = 1;
+
+	same_drain(r, 'p');
+	start_alarm(2000, note, 0);
+	while (n > 0)
+		n = send(r->sink, r->buf, r->got, MSG_DONTWAIT);
+	same_say("outcome: full", n);
+	same_say("outcome: alarm", seen);
+	same_drain(r, 'g');
+}
+
+/* ---- an error that came in the middle of a blocked write, seen by the next call of each kind ---- */
+
+static void reset_meanwhile(struct same_rig *r)
+{
+	signal(SIGPIPE, note);
+	same_drain(r, 'p');
+	same_drain(r, 'R');
+	say_kind("write", write(r->sink, r->buf, r->got), r->got);
+}
+
+static void reset_then_recv(struct same_rig *r)
+{
+	char c;
+
+	reset_meanwhile(r);
+	same_say("recv", recv(r->sink, &c, 1, 0));
+	same_say("recv", recv(r->sink, &c, 1, 0));
+	same_say("send", send(r->sink, r->buf, r->got, 0));
+	same_say("seen", seen);
+}
+
+static void reset_then_recvmsg(struct same_rig *r)
+{
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	reset_meanwhile(r);
+	same_say("recvmsg", recvmsg(r->sink, &msg, 0));
+	same_say("readv", readv(r->sink, &iov, 1));
+}
+
+static void reset_then_option(struct same_rig *r)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	reset_meanwhile(r);
+	for (int i = 0; i < 2; i++) {
+		same_say("SO_ERROR", getsockopt(r->sink, SOL_SOCKET, SO_ERROR, &error, &n));
+		same_say("error", error);
+	}
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("seen", seen);
+}
+
+static void reset_then_small_write(struct same_rig *r)
+{
+	reset_meanwhile(r);
+	same_say("write", write(r->sink, "x", 1));
+	same_say("seen", seen);
+	same_say("write", write(r->sink, "x", 1));
+	same_say("seen", seen);
+}
+
+/* The number means another socket then, which owes nothing. */
+static void reset_then_other(struct same_rig *r)
+{
+	int pair[2], fd = r->sink;
+	char c;
+
+	reset_meanwhile(r);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	same_say("dup2", dup2(pair[0], fd) == fd);
+	same_say("write", write(fd, "x", 1));
+	same_say("read", read(pair[1], &c, 1));
+}
+
+/* The last byte is urgent: it is not in the stream. */
+static void urgent(struct same_rig *r)
+{
+	same_say("send", send(r->sink, r->buf, r->got, MSG_OOB));
+	same_read(r);
+	same_write(r);
+}
+
+/* ---- a header and a chunk, as much as the socket takes ---- */
+
+enum { HEAD = 3000, STREAM = 24 << 20 };
+
+/* What of the two pieces was taken goes to the end of a copy of the stream. */
+static size_t note_taken(char *stream, size_t at, const struct iovec *iov, const char *truth, size_t n)
+{
+	size_t head = n < iov[0].iov_len ? n : iov[0].iov_len;
+
+	memcpy(stream + at, iov[0].iov_base, head);
+	memcpy(stream + at + head, truth, n - head);
+	return at + n;
+}
+
+static void full_with_header(struct same_rig *r)
+{
+	static char head[HEAD], truth[SAME_CHUNK];
+	char *stream = malloc(STREAM), *is = malloc(STREAM);
+	int data = open("../data", O_RDONLY), received;
+	size_t at;
+	ssize_t n, have = 0, m;
+
+	same_write(r);
+	at = (size_t)lseek(r->source, 0, SEEK_CUR);
+	n = pread(data, stream, at, 0);
+	nonblocking(r->sink);
+	for (int round = 0; round < 60; round++) {
+		struct iovec iov[2] = { { head, HEAD }, { r->buf, r->size } };
+
+		memset(head, 'A' + round % 26, HEAD);
+		n = pread(data, truth, r->size, lseek(r->source, 0, SEEK_CUR));
+		if (same_get(r->source, r->buf, r->size) != n)
+			return;
+		n = writev(r->sink, iov, 2);
+		if (n > 0)
+			at = note_taken(stream, at, iov, truth, (size_t)n);
+		if (n < (ssize_t)(HEAD + r->size))
+			poll(&(struct pollfd){ r->sink, POLLOUT, 0 }, 1, 1000);
+	}
+	r->source = -1;
+	same_finish(r);
+	received = open("received", O_RDONLY);
+	while ((m = read(received, is + have, STREAM - (size_t)have)) > 0)
+		have += m;
+	same_say("outcome: received what was taken", have == (ssize_t)at);
+	same_say("outcome: other bytes", memcmp(is, stream, at) != 0);
+}
+
+/* ---- how it goes over the wire ---- */
+
+static int segments_sent(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t n = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n);
+	return (int)info.tcpi_data_segs_out;
+}
+
+/* A header and a small chunk are one packet, not two. */
+static void header_goes_along(struct same_rig *r)
+{
+	struct iovec iov[2] = { { (char *)"header", 6 }, { r->buf, 12000 } };
+	int before, on = 1;
+
+	setsockopt(r->sink, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	for (int i = 0; i < 4; i++) {
+		same_drain(r, 'g'); /* all has arrived */
+		before = segments_sent(r->sink);
+		same_say("writev", writev(r->sink, iov, 2));
+		same_drain(r, 'g');
+		same_say("segments", segments_sent(r->sink) - before);
+		same_write(r);
+		same_read(r);
+	}
+}
+
 static const struct same_case cases[] = {
 	{ "full_nonblocking", full_nonblocking, SAME_OUTCOME, 0 },
 	{ "full_nonblocking_big", full_nonblocking, SAME_OUTCOME, 1 << 20 },
@@ -608,6 +845,20 @@ static const struct same_case cases[] = {
 	{ "other_thread_looks", other_thread_looks, SAME_LAZY, 0 },
 	{ "many_look", many_look, SAME_LAZY, 0 },
 	{ "cancelled_in_write", cancelled_in_write, SAME_LOOSE, BIG },
+	{ "no_signal_nonblocking", no_signal_nonblocking, 0, 0 },
+	{ "no_signal_nonblocking_unix", no_signal_nonblocking, SAME_UNIX, 0 },
+	{ "no_signal_pending", no_signal_pending, SAME_UNIX, 0 },
+	{ "no_signal_jump", no_signal_jump, SAME_LOOSE, 0 },
+	{ "dontwait_on_blocking", dontwait_on_blocking, SAME_OUTCOME, 0 },
+	{ "reset_then_recv", reset_then_recv, SAME_LOOSE, BIG },
+	{ "reset_then_recvmsg", reset_then_recvmsg, SAME_LOOSE, BIG },
+	{ "reset_then_option", reset_then_option, SAME_LOOSE, BIG },
+	{ "reset_then_small_write", reset_then_small_write, SAME_LOOSE, BIG },
+	{ "reset_then_other", reset_then_other, SAME_LOOSE, BIG },
+	{ "urgent", urgent, 0, 0 },
+	{ "full_with_header", full_with_header, SAME_OUTCOME, 0 },
+	{ "full_with_header_unix", full_with_header, SAME_OUTCOME | SAME_UNIX, 0 },
+	{ "header_goes_along", header_goes_along, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

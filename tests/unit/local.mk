@@ -1,22 +1,45 @@
 # The unit tests: a cmocka program for each part that can be tested without a server.
 # No flags of their own, so that they share their objects.
-unit_programs = tests/unit/test_config tests/unit/test_report tests/unit/test_stats
+unit_programs = tests/unit/test_config tests/unit/test_landing tests/unit/test_pair \
+	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
+	tests/unit/test_verdict
 
 unit_words = src/config.c src/config.h src/verdict.c src/verdict.h src/stats_words.c src/stats.h
 unit_report = src/format.c src/format.h src/report.h src/report_walk.c src/report_walk.h \
 	src/report_text.c src/report_json.c
 
+# Landings with what they are read by and filled from; lazy.c has doubles for the rest.
+unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
+	src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/maps.c src/prim.c src/site.c \
+	src/source.c
+
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h
 tests_unit_test_config_LDADD = $(CMOCKA_LIBS)
 
+tests_unit_test_landing_SOURCES = tests/unit/test_landing.c $(unit_landing)
+tests_unit_test_landing_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/pair.c src/prim.c
+tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
+
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(unit_words) $(unit_report)
 tests_unit_test_report_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_segment_SOURCES = tests/unit/test_segment.c $(unit_landing) src/segment.c
+tests_unit_test_segment_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_sig_SOURCES = tests/unit/test_sig.c src/sig.c src/sig_mask.c src/sig_stack.c \
+	src/thread.c
+tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_report) \
 	src/stats.c src/stats_file.c src/stats_table.c src/stats_family.c \
 	src/report_path.c src/report_end.c src/unwind.c src/prim.c
 tests_unit_test_stats_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_stats_LDFLAGS = -export-dynamic
+
+tests_unit_test_verdict_SOURCES = tests/unit/test_verdict.c src/config.c src/site.c src/verdict.c
+tests_unit_test_verdict_LDADD = $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_programs)

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * same_race.c - threads and processes that do it at the same moment. What is said is
+ * what must hold whoever is first.
+ */
+#include "same.h"
+
+#include <fcntl.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/uio.h>
+
+/* ---- two processes take chunks from one offset ---- */
+
+enum { TAKERS = 2, MOST = 1024 };
+
+struct shared {
+	atomic_int at_start, round, taken[TAKERS];
+	uint64_t first[TAKERS][MOST]; /* the first bytes of each chunk that a taker got */
+	off_t total[TAKERS];
+};
+
+/* The buffer's first bytes lie on a page that is not armed: no look. */
+static void take_all(struct same_rig *r, struct shared *s, int me)
+{
+	ssize_t n;
+
+	s->taken[me] = 0;
+	s->total[me] = 0;
+	while ((n = same_get(r->source, r->buf, r->size)) > 0 && s->taken[me] < MOST) {
+		memcpy(&s->first[me][s->taken[me]++], r->buf, 8);
+		s->total[me] += n;
+	}
+}
+
+/* All wait for all, without a call. */
+static void meet(struct shared *s, int round)
+{
+	if (atomic_fetch_add(&s->at_start, 1) == TAKERS * round - 1)
+		s->round = round;
+	while (s->round < round)
+		sched_yield();
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int doubles(const struct shared *s)
+{
+	static uint64_t all[TAKERS * MOST];
+	int n = 0, twice = 0;
+
+	for (int i = 0; i < TAKERS; i++)
+		for (int j = 0; j < s->taken[i]; j++)
+			all[n++] = s->first[i][j];
+	qsort(all, (size_t)n, sizeof(*all), compare);
+	for (int i = 1; i < n; i++)
+		twice += all[i] == all[i - 1];
+	return twice;
+}
+
+/* ROUNDS times the last BYTES of the file are read by two processes. */
+static void taken_by_two(struct same_rig *r, int rounds, off_t bytes)
+{
+	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				-1, 0);
+	int twice = 0, wrong_total = 0, wrong_offset = 0;
+	struct stat st;
+	off_t start;
+	pid_t child;
+
+	same_write(r);
+	fstat(r->source, &st);
+	start = bytes && bytes < st.st_size ? st.st_size - bytes : 0;
+	lseek(r->source, start, SEEK_SET);
+	child = fork();
+	for (int i = 0; i < rounds; i++) {
+		meet(s, 2 * i + 1);
+		take_all(r, s, child == 0);
+		meet(s, 2 * i + 2);
+		if (child == 0)
+			continue;
+		twice += doubles(s);
+		wrong_total += s->total[0] + s->total[1] != st.st_size - start;
+		wrong_offset += lseek(r->source, 0, SEEK_CUR) != st.st_size;
+		lseek(r->source, start, SEEK_SET);
+	}
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	same_say("handed out twice", twice);
+	same_say("not all was read", wrong_total);
+	same_say("offset not at the end", wrong_offset);
+}
+
+static void one_offset(struct same_rig *r)
+{
+	taken_by_two(r, 6, 0);
+}
+
+static void one_offset_at_the_end(struct same_rig *r)
+{
+	taken_by_two(r, 1500, 6 * 65536 + 777);
+}
+
+/* Whoever shares the offset never sees it beyond the end of the file. */
+static void never_beyond_the_end(struct same_rig *r)
+{
+	volatile int *beyond = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				    -1, 0);
+	struct stat st;
+	pid_t child;
+
+	same_write(r);
+	fstat(r->source, &st);
+	child = fork();
+	while (child == 0)
+		*beyond += lseek(r->source, 0, SEEK_CUR) > st.st_size;
+	for (int i = 0; i < 3000; i++) {
+		lseek(r->source, -3 * SAME_CHUNK - 777, SEEK_END);
+		while (same_get(r->source, r->buf, r->size) > 0)
+			;
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	same_say("beyond the end", *beyond);
+}
+
+/* ---- a page is never seen half filled ---- */
+
+/* Until A is at least ROUND: at once where the other runs now. */
+static void await(atomic_int *a, int round)
+{
+	for (int i = 0; *a < round; i++)
+		if (i > 5000)
+			sched_yield();
+}
+
+struct seer {
+	struct same_rig *r;
+	const volatile char *where;
+	const char *truth;
+	atomic_int go, done;
+	int wrong;
+};
+
+static void *seeing_thread(void *arg)
+{
+	struct seer *s = arg;
+
+	for (int round = 1;; round++) {
+		await(&s->go, round);
+		if (s->go > 1000000)
+			return NULL;
+		for (volatile int spin = 0; spin < 300; spin++)
+			;
+		s->wrong += *s->where != *s->truth;
+		s->done = round;
+	}
+}
+
+/*
+ * One thread has all landings filled (dlopen does), the other looks at the last byte of the
+ * chunk meanwhile.
+ */
+static void half_filled(struct same_rig *r)
+{
+	struct seer s = { .r = r };
+	pthread_t t;
+	struct stat st;
+	char *data;
+
+	fstat(r->source, &st);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, open("../data", O_RDONLY), 0);
+	same_write(r);
+	pthread_create(&t, NULL, seeing_thread, &s);
+	for (int round = 1; round <= 80; round++) {
+		if (lseek(r->source, 0, SEEK_CUR) > 15 << 20)
+			lseek(r->source, 0, SEEK_SET);
+		for (int i = 0; i < 2; i++) {
+			r->got = (size_t)same_get(r->source, r->buf, r->size);
+			if (i == 0 && write(r->sink, r->buf, r->got) < 0)
+				break;
+		}
+		s.where = r->buf + r->got - 12000;
+		s.truth = data + lseek(r->source, 0, SEEK_CUR) - 12000;
+		while (*(volatile const char *)s.truth == 0) /* what an unfilled page shows */
+			s.where++, s.truth++;
+		s.go = round;
+		dlopen(NULL, RTLD_NOW);
+		await(&s.done, round);
+		if (write(r->sink, r->buf, r->got) < 0)
+			break;
+	}
+	s.go = 1000001;
+	pthread_join(t, NULL);
+	r->got = 0;
+	same_say("wrong bytes seen", s.wrong);
+}
+
+/* ---- two threads write to one socket ---- */
+
+static atomic_bool enough;
+
+/* ---- the number comes to mean another socket while a call blocks ---- */
+
+struct swap {
+	struct same_rig *r;
+	int other;
+};
+
+static void *swapping_thread(void *arg)
+{
+	struct swap *s = arg;
+
+	usleep(200000);
+	dup2(s->other, s->r->sink);
+	same_drain(s->r, 'g');
+	return NULL;
+}
+
+/* Not one byte of the call may reach the other socket. */
+static void other_socket(struct same_rig *r)
+{
+	static char head[1 << 20];
+	struct iovec iov[2] = { { head, sizeof(head) }, { r->buf, 60000 } };
+	struct swap s = { r, same_second_sink() };
+	int kept = dup(r->sink);
+	pthread_t t;
+	struct stat st = { 0 };
+
+	memset(head, 'h', sizeof(head));
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_drain(r, 'p');
+	pthread_create(&t, NULL, swapping_thread, &s);
+	same_say("outcome: written", writev(r->sink, iov, 2) > 0);
+	pthread_join(t, NULL);
+	close(s.other);
+	close(kept);
+	same_finish(r);
+	usleep(300000);
+	stat("received2", &st);
+	same_say("outcome: bytes at the other socket", st.st_size);
+}
+
+/* ---- a file is closed while another thread sends of it ---- */
+
+static void *closing_thread(void *arg)
+{
+	struct same_rig *r = arg;
+	char *p = malloc(70000);
+	int other;
+
+	usleep(200000);
+	close(r->source);
+	/* what was ours is free; other files come, and may get its number */
+	for (int i = 0; i < 8; i++) {
+		other = open(i % 2 ? "../other" : "../large", O_RDONLY);
+		same_get(other, p, 65536);
+		close(other);
+	}
+	same_drain(r, 'g');
+	return NULL;
+}
+
+static void closed_meanwhile(struct same_rig *r)
+{
+	pthread_t t;
+	size_t done = 0;
+	ssize_t n;
+
+	same_drain(r, 'p');
+	pthread_create(&t, NULL, closing_thread, r);
+	while (done < r->got) {
+		n = write(r->sink, r->buf + done, r->got - done);
+		if (n < 0)
+			break;
+		done += (size_t)n;
+	}
+	same_say("all of it", done == r->got);
+	pthread_join(t, NULL);
+	r->source = -1;
+	r->got = 0;
+}
+
+/*
+ * The file is closed while the header before its chunk blocks; its descriptor, if
+ * nobody needed it, would be another file's by the time of the chunk.
+ */
+static void closed_behind_a_header(struct same_rig *r)
+{
+	static char head[1 << 20];
+	struct iovec iov[2] = { { head, sizeof(head) }, { r->buf, r->got } };
+	pthread_t t;
+
+	memset(head, 'h', sizeof(head));
+	same_drain(r, 'p');
+	pthread_create(&t, NULL, closing_thread, r);
+	same_say("all of it", writev(r->sink, iov, 2) == (ssize_t)(sizeof(head) + r->got));
+	pthread_join(t, NULL);
+	r->source = -1;
+	r->got = 0;
+}
+
+/* ---- two look at the same moment, or one looks while the other has it filled ---- */
+
+static void *second_looker(void *arg)
+{
+	struct seer *s = arg;
+
+	for (int round = 1;; round++) {
+		await(&s->go, round);
+		if (s->go > 1000000)
+			return NULL;
+		for (volatile int spin = 0; spin < round % 97 * 60; spin++)
+			;
+		s->wrong += *s->where != *s->truth;
+		s->done = round;
+	}
+}
+
+static void looked_at_together(struct same_rig *r)
+{
+	struct seer s = { .r = r };
+	pthread_t t;
+	struct stat st;
+	char *data;
+
+	fstat(r->source, &st);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, open("../data", O_RDONLY), 0);
+	same_write(r);
+	pthread_create(&t, NULL, second_looker, &s);
+	for (int round = 1; round <= 1000; round++) {
+		if (lseek(r->source, 0, SEEK_CUR) > 15 << 20)
+			lseek(r->source, 0, SEEK_SET);
+		r->got = (size_t)same_get(r->source, r->buf, r->size);
+		s.where = r->buf + 30000;
+		s.truth = data + lseek(r->source, 0, SEEK_CUR) - (off_t)r->got + 30000;
+		s.go = round;
+		dlopen(NULL, RTLD_NOW);
+		s.wrong += *s.where != *s.truth;
+		await(&s.done, round);
+	}
+	s.go = 1000001;
+	pthread_join(t, NULL);
+	r->got = 0;
+	same_say("wrong bytes seen", s.wrong);
+}
+
+/* ---- a process forks while another thread of it reads ---- */
+
+static char *other_buffer;
+
+static void *reading_thread(void *arg)
+{
+	struct same_rig *r = arg;
+	int fd = open("../data", O_RDONLY);
+
+	while (!enough) {
+		if (same_get(fd, other_buffer, 65536) < 65536)
+			lseek(fd, 0, SEEK_SET);
+		if (*(volatile char *)(other_buffer + 30000) == 0)
+			r->got = 0;
+	}
+	close(fd);
+	return NULL;
+}
+
+/* What the other thread held at that moment nobody holds in the child. */
+static void fork_beside_a_reader(struct same_rig *r)
+{
+	int bad = 0, status;
+	pthread_t t;
+	pid_t child;
+
+	same_write(r);
+	other_buffer = malloc(65536);
+	pthread_create(&t, NULL, reading_thread, r);
+	for (int i = 0; i < 300; i++) {
+		child = fork();
+		if (child == 0) {
+			alarm(20); /* or it would hang */
+			_exit(pread(r->source, other_buffer, 65536, 0) != 65536 ||
+			      same_get(r->source, r->buf, 4) != 4);
+		}
+		bad += waitpid(child, &status, 0) != child || status != 0;
+	}
+	enough = true;
+	pthread_join(t, NULL);
+	same_say("bad children", bad);
+}
+
+static const struct same_case cases[] = {
+	{ "one_offset", one_offset, 0, 0 },
+	{ "one_offset_at_the_end", one_offset_at_the_end, 0, 0 },
+	{ "never_beyond_the_end", never_beyond_the_end, 0, 0 },
+	{ "half_filled", half_filled, 0, 262144 },
+	{ "other_socket", other_socket, SAME_BARE | SAME_OUTCOME, 0 },
+	{ "closed_meanwhile", closed_meanwhile, 0, 1 << 20 },
+	{ "closed_behind_a_header", closed_behind_a_header, 0, 0 },
+	{ "looked_at_together", looked_at_together, 0, 0 },
+	{ "fork_beside_a_reader", fork_beside_a_reader, 0, 0 },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}

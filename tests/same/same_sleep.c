@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * same_sleep.c - another process overwrites the file in place while the program
+ * sleeps over a chunk that it has read and not written: the chunk stays what it was.
+ *
+ * The overwriting comes 1.5 s after the sleep began, the sleep ends after 2.2 s.
+ */
+#include "same.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+enum { NAP_MS = 2200 };
+static const struct timespec nap = { NAP_MS / 1000, NAP_MS % 1000 * 1000000 };
+
+static void begin(struct same_rig *r)
+{
+	same_drain(r, 'O');
+}
+
+/* Ready after MS. */
+static int timer(int ms)
+{
+	struct itimerspec t = { .it_value = { ms / 1000, ms % 1000 * 1000000 } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+
+	timerfd_settime(fd, 0, &t, NULL);
+	return fd;
+}
+
+static void note(int signal)
+{
+	(void)signal;
+}
+
+/* A signal after the nap, which ends the call that sleeps. */
+static void alarm_clock(void)
+{
+	struct sigaction sa = { .sa_handler = note };
+	struct itimerval t = { .it_value = { NAP_MS / 1000, NAP_MS % 1000 * 1000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static void end(struct same_rig *r)
+{
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void by_poll(struct same_rig *r)
+{
+	begin(r);
+	same_say("poll", poll(NULL, 0, NAP_MS));
+	end(r);
+}
+
+static void by_endless_poll(struct same_rig *r)
+{
+	struct pollfd p = { timer(NAP_MS), POLLIN, 0 };
+
+	begin(r);
+	same_say("poll", poll(&p, 1, -1));
+	same_say("events", p.revents);
+	end(r);
+}
+
+/* Each is too short to be cut; what is old is filled as they come by. */
+static void by_short_polls(struct same_rig *r)
+{
+	for (int i = 0; i < 12; i++) {
+		if (i == 4)
+			begin(r);
+		poll(NULL, 0, 300);
+	}
+	end(r);
+}
+
+static void by_ppoll(struct same_rig *r)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	begin(r);
+	same_say("ppoll", ppoll(NULL, 0, &nap, &none));
+	end(r);
+}
+
+static void by_endless_ppoll(struct same_rig *r)
+{
+	struct pollfd p = { timer(NAP_MS), POLLIN, 0 };
+
+	begin(r);
+	same_say("ppoll", ppoll(&p, 1, NULL, NULL));
+	end(r);
+}
+
+static int one_epoll(int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = 7 };
+	int ep = epoll_create1(0);
+
+	if (fd >= 0)
+		epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	return ep;
+}
+
+static void by_epoll(struct same_rig *r)
+{
+	int ep = one_epoll(-1);
+	struct epoll_event ev;
+
+	begin(r);
+	same_say("epoll_wait", epoll_wait(ep, &ev, 1, NAP_MS));
+	end(r);
+}
+
+static void by_endless_epoll(struct same_rig *r)
+{
+	int ep = one_epoll(timer(NAP_MS));
+	struct epoll_event ev;
+
+	begin(r);
+	same_say("epoll_wait", epoll_wait(ep, &ev, 1, -1));
+	same_say("which", ev.data.fd);
+	end(r);
+}
+
+static void by_epoll_pwait(struct same_rig *r)
+{
+	int ep = one_epoll(-1);
+	struct epoll_event ev;
+	sigset_t none;
+
+	sigemptyset(&none);
+	begin(r);
+	same_say("epoll_pwait", epoll_pwait(ep, &ev, 1, NAP_MS, &none));
+	same_say("epoll_pwait2", epoll_pwait2(ep, &ev, 1, &(struct timespec){ 0, 1000 }, &none));
+	end(r);
+}
+
+static void by_epoll_pwait2(struct same_rig *r)
+{
+	int ep = one_epoll(-1);
+	struct epoll_event ev;
+
+	begin(r);
+	same_say("epoll_pwait2", epoll_pwait2(ep, &ev, 1, &nap, NULL));
+	end(r);
+}
+
+static void by_select(struct same_rig *r)
+{
+	struct timeval t = { NAP_MS / 1000, NAP_MS % 1000 * 1000 };
+
+	begin(r);
+	same_say("select", select(0, NULL, NULL, NULL, &t));
+	same_say("left", t.tv_sec * 1000000 + t.tv_usec);
+	end(r);
+}
+
+static void by_endless_select(struct same_rig *r)
+{
+	int fd = timer(NAP_MS);
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	begin(r);
+	same_say("select", select(fd + 1, &in, NULL, NULL, NULL));
+	same_say("set", FD_ISSET(fd, &in) != 0);
+	end(r);
+}
+
+static void by_pselect(struct same_rig *r)
+{
+	begin(r);
+	same_say("pselect", pselect(0, NULL, NULL, NULL, &nap, NULL));
+	end(r);
+}
+
+static void by_nanosleep(struct same_rig *r)
+{
+	begin(r);
+	same_say("nanosleep", nanosleep(&nap, NULL));
+	end(r);
+}
+
+static void by_clock_nanosleep(struct same_rig *r)
+{
+	begin(r);
+	same_say("clock_nanosleep", clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL));
+	end(r);
+}
+
+static void by_usleep(struct same_rig *r)
+{
+	begin(r);
+	same_say("usleep", usleep(NAP_MS * 1000));
+	end(r);
+}
+
+static void by_sleep(struct same_rig *r)
+{
+	begin(r);
+	same_say("sleep", sleep(NAP_MS / 1000));
+	end(r);
+}
+
+static void by_pause(struct same_rig *r)
+{
+	alarm_clock();
+	begin(r);
+	same_say("pause", pause());
+	end(r);
+}
+
+static void by_sigtimedwait(struct same_rig *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	begin(r);
+	same_say("sigtimedwait", sigtimedwait(&set, NULL, &nap));
+	end(r);
+}
+
+static void by_sigsuspend(struct same_rig *r)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	alarm_clock();
+	begin(r);
+	same_say("sigsuspend", sigsuspend(&none));
+	end(r);
+}
+
+static void by_read(struct same_rig *r)
+{
+	int fd = timer(NAP_MS);
+	uint64_t ticks = 0;
+
+	begin(r);
+	same_say("read", read(fd, &ticks, sizeof(ticks)));
+	end(r);
+}
+
+static void by_recv(struct same_rig *r)
+{
+	struct timeval t = { NAP_MS / 1000, NAP_MS % 1000 * 1000 };
+	char c;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	begin(r);
+	same_say("recv", recv(pair[0], &c, 1, 0));
+	end(r);
+}
+
+static void by_recvmsg(struct same_rig *r)
+{
+	struct timeval t = { NAP_MS / 1000, NAP_MS % 1000 * 1000 };
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	begin(r);
+	same_say("recvmsg", recvmsg(pair[0], &msg, 0));
+	end(r);
+}
+
+static void by_accept(struct same_rig *r)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	same_say("listen", listen(fd, 1));
+	alarm_clock();
+	begin(r);
+	same_say("accept", accept(fd, NULL, NULL));
+	end(r);
+}
+
+/* ---- a wait that is cut in two is one to the program ---- */
+
+/* Something is landed, so that the wait is cut, and comes only after the first part. */
+static void select_late(struct same_rig *r)
+{
+	struct timeval t = { 5, 500000 };
+	int fd = timer(1300), other = timer(60000);
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	FD_SET(other, &in);
+	same_say("select", select(other > fd ? other + 1 : fd + 1, &in, NULL, NULL, &t));
+	same_say("set", FD_ISSET(fd, &in) != 0);
+	same_say("other", FD_ISSET(other, &in) != 0);
+	same_say("seconds left", t.tv_sec);
+	end(r);
+}
+
+static void select_early(struct same_rig *r)
+{
+	struct timeval t = { 5, 500000 };
+	int fd = timer(200);
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	same_say("select", select(fd + 1, &in, NULL, NULL, &t));
+	same_say("set", FD_ISSET(fd, &in) != 0);
+	same_say("seconds left", t.tv_sec);
+	end(r);
+}
+
+/* In tenths of a second. */
+static int since(const struct timespec *a)
+{
+	struct timespec b;
+
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (int)((b.tv_sec - a->tv_sec) * 10 + (b.tv_nsec - a->tv_nsec) / 100000000);
+}
+
+/* All of these wait 1.55 s, no less and not a second more. */
+static void lengths(struct same_rig *r)
+{
+	struct timespec a, t = { 1, 550000000 };
+	struct timeval tv = { 1, 550000 };
+	struct epoll_event ev;
+	int ep = one_epoll(-1);
+
+	for (int i = 0; i < 5; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		if (i == 0)
+			same_say("poll", poll(NULL, 0, 1550));
+		else if (i == 1)
+			same_say("ppoll", ppoll(NULL, 0, &t, NULL));
+		else if (i == 2)
+			same_say("epoll_wait", epoll_wait(ep, &ev, 1, 1550));
+		else if (i == 3)
+			same_say("select", select(0, NULL, NULL, NULL, &tv));
+		else
+			same_say("pselect", pselect(0, NULL, NULL, NULL, &t, NULL));
+		same_say("as long as it should", since(&a) >= 15 && since(&a) < 22);
+		same_write(r);
+		same_read(r);
+	}
+}
+
+#define SLEEPS(name) { #name, name, SAME_OWN | SAME_LAZY, 0 }
+
+static const struct same_case cases[] = {
+	SLEEPS(by_poll),
+	SLEEPS(by_endless_poll),
+	SLEEPS(by_short_polls),
+	SLEEPS(by_ppoll),
+	SLEEPS(by_endless_ppoll),
+	SLEEPS(by_epoll),
+	SLEEPS(by_endless_epoll),
+	SLEEPS(by_epoll_pwait),
+	SLEEPS(by_epoll_pwait2),
+	SLEEPS(by_select),
+	SLEEPS(by_endless_select),
+	SLEEPS(by_pselect),
+	SLEEPS(by_nanosleep),
+	SLEEPS(by_clock_nanosleep),
+	SLEEPS(by_usleep),
+	SLEEPS(by_sleep),
+	SLEEPS(by_pause),
+	SLEEPS(by_sigtimedwait),
+	SLEEPS(by_sigsuspend),
+	SLEEPS(by_read),
+	SLEEPS(by_recv),
+	SLEEPS(by_recvmsg),
+	SLEEPS(by_accept),
+	{ "select_late", select_late, SAME_LAZY, 0 },
+	{ "select_early", select_early, SAME_LAZY, 0 },
+	{ "lengths", lengths, SAME_LAZY, 0 },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}

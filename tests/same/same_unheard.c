@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * same_unheard.c - memory and descriptors that go away by calls of which no hook hears:
+ * made in line, as runtimes and allocators of their own do, or inside libc. What a
+ * lazy buffer was protected for is then asked anew; nothing of the old is sent or filled.
+ *
+ * A send within some milliseconds of such a call may still meet the old protection,
+ * which only the guard can tell; so the cases wait where a write comes next.
+ */
+#include "same.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <setjmp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* A system call that goes by no function of libc's. */
+static long inline_call(long nr, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
+			 "r"(r9) : "rcx", "r11", "memory");
+	return ret;
+#else
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory", "cc");
+	return x0;
+#endif
+}
+
+/* The rig's buffer is new memory from here on, which is landed. */
+static void use_mapping(struct same_rig *r)
+{
+	r->buf = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+}
+
+/* Other memory takes the place of the buffer, full of 'n'. */
+static void replace(struct same_rig *r, int more)
+{
+	long p = inline_call(SYS_munmap, (long)r->buf, (long)r->size, 0, 0, 0, 0);
+
+	same_say("munmap", p);
+	p = inline_call(SYS_mmap, (long)r->buf, (long)r->size, PROT_READ | PROT_WRITE,
+			more | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	same_say("same place", p == (long)r->buf);
+	memset(r->buf, 'n', r->size);
+}
+
+static void wait_a_little(void)
+{
+	usleep(100000);
+}
+
+static void then_write(struct same_rig *r)
+{
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	wait_a_little();
+	same_write(r);
+	same_say_memory("new", r->buf, r->size);
+}
+
+static void then_write_to_file(struct same_rig *r)
+{
+	int out = open("out", O_WRONLY | O_CREAT, 0644);
+
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	same_say("write", write(out, r->buf, r->size));
+	same_say_file("out");
+	same_say_memory("new", r->buf, r->size);
+}
+
+static void then_read(struct same_rig *r)
+{
+	use_mapping(r);
+	same_write(r);
+	replace(r, MAP_PRIVATE);
+	same_read(r);
+	same_say_memory("chunk", r->buf, r->size);
+	same_write(r);
+	same_loop(r, 4);
+}
+
+static void then_short_read(struct same_rig *r)
+{
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	same_say("read", same_get(r->source, r->buf, 1000));
+	same_say_memory("new", r->buf, r->size);
+}
+
+/* What lies there is shared with a child, which must see the chunk. */
+static void then_read_shared(struct same_rig *r)
+{
+	pid_t child;
+	int go[2];
+	char c = 0;
+
+	use_mapping(r);
+	same_write(r);
+	replace(r, MAP_SHARED);
+	if (pipe(go) != 0)
+		return;
+	child = fork();
+	if (child == 0) {
+		if (read(go[0], &c, 1) == 1)
+			same_say_memory("seen by the child", r->buf, r->size);
+		_exit(0);
+	}
+	same_read(r);
+	if (write(go[1], &c, 1) != 1)
+		return;
+	waitpid(child, NULL, 0);
+	same_write(r);
+}
+
+static void then_fork(struct same_rig *r)
+{
+	pid_t child;
+
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	child = fork();
+	if (child == 0) {
+		same_say_memory("new, child", r->buf, r->size);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	same_say_memory("new", r->buf, r->size);
+}
+
+static void then_close(struct same_rig *r)
+{
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	same_say("close", close(r->source));
+	r->source = -1;
+	same_say_memory("new", r->buf, r->size);
+}
+
+static void then_sleep(struct same_rig *r)
+{
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	sleep(1);
+	same_say_memory("new", r->buf, r->size);
+}
+
+static void then_mprotect(struct same_rig *r)
+{
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	same_say("mprotect", mprotect(r->buf, r->size, PROT_READ));
+	same_say_memory("new", r->buf, r->size);
+}
+
+static sigjmp_buf back;
+
+static void jump(int signal)
+{
+	(void)signal;
+	siglongjmp(back, 1);
+}
+
+/* Where the buffer was the program wants a fault. */
+static void then_forbidden(struct same_rig *r)
+{
+	pid_t child;
+
+	use_mapping(r);
+	replace(r, MAP_PRIVATE);
+	same_say("mprotect", inline_call(SYS_mprotect, (long)r->buf, (long)r->size, PROT_READ, 0, 0, 0));
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	signal(SIGSEGV, jump);
+	if (sigsetjmp(back, 1) == 0) {
+		r->buf[20000] = 'x';
+		same_say("written to read-only memory", 1);
+	}
+	same_say_memory("new", r->buf, r->size);
+}
+
+/* A hole: nothing there to be filled. */
+static void then_hole(struct same_rig *r)
+{
+	pid_t child;
+
+	use_mapping(r);
+	same_say("munmap", inline_call(SYS_munmap, (long)r->buf, (long)r->size, 0, 0, 0, 0));
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+	same_say("write", write(r->sink, r->buf, r->size));
+	same_say("read", same_get(r->source, r->buf, r->size));
+	same_say("offset", lseek(r->source, 0, SEEK_CUR));
+}
+
+/* ---- descriptors ---- */
+
+/* fclose closes inside libc, fopen opens there. */
+static void file_by_stdio(struct same_rig *r)
+{
+	FILE *f;
+	int fd;
+
+	same_write(r);
+	close(r->source);
+	f = fopen("../data", "r");
+	r->source = fileno(f);
+	same_loop(r, SAME_ROUNDS);
+	for (int i = 0; i < 4; i++) {
+		fd = r->source;
+		same_read(r);
+		fclose(f);
+		f = fopen(i % 2 ? "../data" : "../other", "r");
+		r->source = fileno(f);
+		same_say("same number", r->source == fd);
+		same_write(r);
+		same_read(r);
+		same_write(r);
+		r->got = (size_t)same_say("pread", pread(r->source, r->buf, r->size, 70000));
+		same_write(r);
+	}
+}
+
+static void reopen(struct same_rig *r, const char *path)
+{
+	long fd;
+
+	inline_call(SYS_close, r->source, 0, 0, 0, 0, 0);
+	fd = inline_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY, 0, 0, 0);
+	same_say("same number", fd == r->source);
+}
+
+static void other_file(struct same_rig *r)
+{
+	same_write(r);
+	for (int i = 0; i < 6; i++) {
+		same_read(r);
+		reopen(r, i % 2 ? "../data" : "../other");
+		same_write(r);
+		same_read(r);
+		same_write(r);
+	}
+	same_say_buffer(r);
+}
+
+static void other_file_pread(struct same_rig *r)
+{
+	same_write(r);
+	for (int i = 0; i < 6; i++) {
+		r->got = (size_t)same_say("pread", pread(r->source, r->buf, r->size, i * 77777));
+		same_write(r);
+		reopen(r, i % 2 ? "../data" : "../other");
+		r->got = (size_t)same_say("pread", pread(r->source, r->buf, r->size, i * 55555));
+		same_say_buffer(r);
+		same_write(r);
+	}
+}
+
+/* A number that was a stream socket becomes one that keeps boundaries. */
+static void packets(struct same_rig *r, int fd, int peer)
+{
+	static char packet[200000];
+
+	same_write(r);
+	same_read(r);
+	same_say("write", write(fd, r->buf, r->got));
+	same_say("packet", recv(peer, packet, sizeof(packet), MSG_DONTWAIT));
+	same_say("no other", recv(peer, packet, sizeof(packet), MSG_DONTWAIT));
+}
+
+/* A stream socket that something landed was written to, which no hook saw close. */
+static int closed_stream(struct same_rig *r, int *more)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return -1;
+	same_say("write", write(pair[0], r->buf, r->got));
+	same_read(r);
+	inline_call(SYS_close, pair[0], 0, 0, 0, 0, 0);
+	*more = pair[1];
+	return pair[0];
+}
+
+static void becomes_socketpair(struct same_rig *r)
+{
+	int more, fd = closed_stream(r, &more), pair[2], size = 1 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	same_say("same number", pair[0] == fd);
+	packets(r, pair[0], pair[1]);
+}
+
+static void becomes_dup(struct same_rig *r)
+{
+	int more, fd, pair[2], size = 1 << 20, number;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	fd = closed_stream(r, &more);
+	number = dup(pair[0]);
+	same_say("same number", number == fd);
+	packets(r, number, pair[1]);
+	inline_call(SYS_close, number, 0, 0, 0, 0, 0);
+	number = fcntl(pair[0], F_DUPFD, fd);
+	same_say("same number", number == fd);
+	packets(r, number, pair[1]);
+}
+
+static void becomes_passed(struct same_rig *r)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	char c = 0;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+			      .msg_controllen = sizeof(control.space) };
+	struct cmsghdr *m = CMSG_FIRSTHDR(&msg);
+	int more, fd, pair[2], way[2], size = 1 << 20, number = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, way) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	m->cmsg_level = SOL_SOCKET;
+	m->cmsg_type = SCM_RIGHTS;
+	m->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(m), &pair[0], sizeof(int));
+	same_say("sendmsg", sendmsg(way[0], &msg, 0));
+	fd = closed_stream(r, &more);
+	memset(&control, 0, sizeof(control));
+	same_say("recvmsg", recvmsg(way[1], &msg, 0));
+	memcpy(&number, CMSG_DATA(m), sizeof(int));
+	same_say("same number", number == fd);
+	packets(r, number, pair[1]);
+}
+
+static const struct same_case cases[] = {
+	{ "then_write", then_write, SAME_LAZY, 0 },
+	{ "then_write_to_file", then_write_to_file, 0, 0 },
+	{ "then_read", then_read, SAME_LAZY, 0 },
+	{ "then_short_read", then_short_read, 0, 0 },
+	{ "then_read_shared", then_read_shared, 0, 0 },
+	{ "then_fork", then_fork, 0, 0 },
+	{ "then_close", then_close, 0, 0 },
+	{ "then_sleep", then_sleep, 0, 0 },
+	{ "then_mprotect", then_mprotect, 0, 0 },
+	{ "then_forbidden", then_forbidden, 0, 0 },
+	{ "then_hole", then_hole, 0, 0 },
+	{ "file_by_stdio", file_by_stdio, 0, 0 },
+	{ "other_file", other_file, 0, 0 },
+	{ "other_file_pread", other_file_pread, 0, 0 },
+	{ "becomes_socketpair", becomes_socketpair, 0, 0 },
+	{ "becomes_dup", becomes_dup, 0, 0 },
+	{ "becomes_passed", becomes_passed, 0, 0 },
+	{ NULL, NULL, 0, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return same_main(argc, argv, cases);
+}
