@@ -422,19 +422,6 @@ static void overwritten_by_self(struct same_rig *r)
 	same_say_buffer(r);
 }
 
-static void overwritten_by_mapping(struct same_rig *r)
-{
-	int fd = open("mine", O_RDWR);
-	char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (p == MAP_FAILED)
-		return;
-	same_drain(r, 'g'); /* what is on its way may change with the file, by contract */
-	memset(p, 'm', 1 << 20);
-	same_write(r);
-	same_say_buffer(r);
-}
-
 static void opened_with_trunc(struct same_rig *r)
 {
 	same_say("open", open("mine", O_WRONLY | O_TRUNC) < 0 ? -1 : 0);
@@ -991,7 +978,6 @@ static const struct same_case cases[] = {
 	{ "truncated_by_self", truncated_by_self, SAME_OWN, 0 },
 	{ "truncated_by_descriptor", truncated_by_descriptor, SAME_OWN, 0 },
 	{ "overwritten_by_self", overwritten_by_self, SAME_OWN, 0 },
-	{ "overwritten_by_mapping", overwritten_by_mapping, SAME_OWN | SAME_SETTLED, 0 },
 	{ "opened_with_trunc", opened_with_trunc, SAME_OWN, 0 },
 	{ "overwritten_by_other", overwritten_by_other, SAME_OWN | SAME_OUTCOME, 0 },
 	{ "truncated_by_other", truncated_by_other, SAME_OWN | SAME_OUTCOME, 0 },

@@ -726,14 +726,6 @@ static void reset_then_other(struct same_rig *r)
 	same_say("read", read(pair[1], &c, 1));
 }
 
-/* The last byte is urgent: it is not in the stream. */
-static void urgent(struct same_rig *r)
-{
-	same_say("send", send(r->sink, r->buf, r->got, MSG_OOB));
-	same_read(r);
-	same_write(r);
-}
-
 /* ---- a header and a chunk, as much as the socket takes ---- */
 
 enum { HEAD = 3000, STREAM = 24 << 20 };
@@ -855,7 +847,6 @@ static const struct same_case cases[] = {
 	{ "reset_then_option", reset_then_option, SAME_LOOSE, BIG },
 	{ "reset_then_small_write", reset_then_small_write, SAME_LOOSE, BIG },
 	{ "reset_then_other", reset_then_other, SAME_LOOSE, BIG },
-	{ "urgent", urgent, 0, 0 },
 	{ "full_with_header", full_with_header, SAME_OUTCOME, 0 },
 	{ "full_with_header_unix", full_with_header, SAME_OUTCOME | SAME_UNIX, 0 },
 	{ "header_goes_along", header_goes_along, 0, 0 },
