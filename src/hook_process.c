@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "fd.h"
 #include "hook.h"
 #include "landing.h"
@@ -58,6 +59,7 @@ void process_after_fork_child(void)
 	sig_forked();
 	landing_forked();
 	maps_forked();
+	arena_forked();
 	fd_forked();
 	site_forked();
 	report_forked();

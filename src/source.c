@@ -119,10 +119,11 @@ static enum verdict ask_lease(int fd)
 {
 	int ret;
 
-	if (prim_fcntl(fd, F_GETOWN, 0) != 0 || prim_fcntl(fd, F_GETSIG, 0) != 0)
-		return VERDICT_UNSETTLED;
+	/* first: a lease sets the owner */
 	if (prim_fcntl(fd, F_GETLEASE, 0) != F_UNLCK)
 		return VERDICT_LOCKED;
+	if (prim_fcntl(fd, F_GETOWN, 0) != 0 || prim_fcntl(fd, F_GETSIG, 0) != 0)
+		return VERDICT_UNSETTLED;
 	ret = prim_fcntl(fd, F_SETLEASE, F_RDLCK);
 	if (ret == 0) {
 		prim_fcntl(fd, F_SETLEASE, F_UNLCK);
