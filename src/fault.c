@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <ucontext.h>
 
+#include "copy.h"
 #include "fault.h"
 #include "landing.h"
 #include "sig.h"
@@ -21,6 +22,13 @@ static bool was_write(const ucontext_t *context)
 #else
 	return true;
 #endif
+}
+
+/* Nothing of ours, or our own copy into a buffer that has no page. */
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+	if (!copy_gave_up(context))
+		sig_chain(signal, info, context);
 }
 
 /* A page that cannot be filled is to the program what a page of a truncated mapping is. */
@@ -39,12 +47,12 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 	if (signal == SIGBUS && info->si_code > 0 && stats_rescue(info->si_addr)) {
 		/* somebody truncated the file of the counters: they go on without it */
 	} else if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
-		sig_chain(signal, info, context);
+		pass_on(signal, info, context);
 	} else if (!landing_fault((uintptr_t)info->si_addr, was_write(context), &failed)) {
 		if (failed)
 			tell_unreadable(info, context);
 		else
-			sig_chain(signal, info, context);
+			pass_on(signal, info, context);
 	}
 	errno = saved;
 }

@@ -15,6 +15,7 @@
 
 #include "arena.h"
 #include "config.h"
+#include "copy.h"
 #include "fill.h"
 #include "land.h"
 #include "landing.h"
@@ -26,6 +27,9 @@
 /* Measured per route, file -> socket: below these a landing does not pay. */
 enum { MIN_ODD = 32 * 1024, MIN_ALIGNED = 16 * 1024 };
 
+/* Nanoseconds for which the head of the next chunk, read along with a tail, is taken as read just now. */
+enum { AHEAD_AGE = 1000000000 };
+
 /* A read in the making. */
 struct attempt {
 	int fd;
@@ -36,6 +40,9 @@ struct attempt {
 	off_t offset;           /* where the bytes are in the file, once known */
 	int source;
 	bool fresh;             /* armed just now: the pages hold what they held */
+	bool held;              /* a hold on the source was taken, beside the landing's own */
+	unsigned char *ahead;   /* the head, read before: to be put into the buffer; NULL: it is there */
+	uint64_t now;
 	struct stat st;
 };
 
@@ -57,7 +64,6 @@ enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct s
 		return VERDICT_TOO_SMALL;
 	if (!(config.engines & ENGINE_SENDFILE))
 		return VERDICT_ENGINE_OFF;
-	atomic_fetch_add_explicit(&site->chunks, 1, memory_order_relaxed);
 	l = landing_find((uintptr_t)buf);
 	/* what another loop did with the same memory says nothing of this one */
 	v = site_ready(site, l && l->site == site ? &l->patience : NULL, n);
@@ -105,8 +111,15 @@ static enum verdict plan_pages(struct attempt *a, const struct site *site)
 static bool edge_room(struct landing *l)
 {
 	if (!l->edge)
-		l->edge = arena_alloc(2 * EDGE_PAGES * shunt_page);
+		l->edge = l->tail_copy = arena_alloc(2 * EDGE_ROOM * shunt_page);
 	return l->edge != NULL;
+}
+
+static void hold(struct attempt *a)
+{
+	if (!a->held)
+		source_hold(a->source);
+	a->held = true;
 }
 
 /* Sees to it that exactly a->lo .. a->hi are armed, with a->l locked. */
@@ -117,6 +130,7 @@ static enum verdict arm(struct attempt *a)
 	if (landing_lo(l) == a->lo && landing_hi(l) == a->hi && (l->source || l->freed) &&
 	    maps_still_armed(a->lo, a->hi))
 		return VERDICT_REWRITTEN;
+	hold(a); /* for opening lets the landing's own go */
 	if (!landing_open_locked(l))
 		return VERDICT_HOST_LIMITS;
 	if (l->base != a->base || !edge_room(l))
@@ -178,48 +192,89 @@ static enum verdict reserve(struct attempt *a)
 	return v == VERDICT_REWRITTEN && end > a->st.st_size ? VERDICT_NEAR_END : v;
 }
 
-/* Reads N bytes at OFFSET into TO and keeps a COPY; false if there are fewer, or an error. */
-static bool read_edge(int fd, uintptr_t to, size_t n, off_t offset, unsigned char *copy)
+/* ---- edges: the parts of the buffer before and behind the armed pages, with copies to compare with at the write ---- */
+
+/* Does the chunk begin where the last one ended, as in a loop over a file? */
+static bool follows(const struct attempt *a)
 {
-	if (n == 0)
-		return true;
-	if (prim_pread(fd, (void *)to, n, offset) != (ssize_t)n)
+	return a->l->source == a->source + 1 && a->offset == a->l->offset + (off_t)a->l->length;
+}
+
+/*
+ * The last tail was read together with the bytes behind it: is that the HEAD of now? The
+ * file is unchanged by its stamps; the age bounds what stamps cannot tell.
+ */
+static bool read_ahead(const struct attempt *a, size_t head)
+{
+	return a->l->ahead >= head && head && follows(a) && a->now - a->l->read < AHEAD_AGE &&
+	       source_unchanged(a->source, &a->st);
+}
+
+/* How many bytes behind the chunk are worth reading along with its tail. */
+static size_t worth_ahead(const struct attempt *a, const struct site *site, size_t head)
+{
+	return COPY_IN && !site->crosses && follows(a) ? head : 0;
+}
+
+static bool read_head(const struct attempt *a, int fd, size_t head, unsigned char *copy)
+{
+	if (prim_pread(fd, (void *)a->base, head, a->offset) != (ssize_t)head)
 		return false;
-	memcpy(copy, (void *)to, n);
+	memcpy(copy, (void *)a->base, head);
 	return true;
 }
 
-/* The parts of the buffer before and behind the armed pages, with copies to compare with at the write. */
-static bool read_edges(struct attempt *a)
+/* The tail, with a copy, and behind that as much of MORE bytes as there is: *AHEAD. */
+static bool read_tail(const struct attempt *a, int fd, size_t tail, size_t more,
+		      unsigned char *copy, size_t *ahead)
 {
-	struct landing *l = a->l;
-	size_t head = a->lo - a->base, tail = a->base + a->n - a->hi;
-	int fd = source_at(a->source)->fd;
+	struct iovec iov[2] = { { (void *)a->hi, tail }, { copy + tail, more } };
+	off_t at = a->offset + (off_t)(a->hi - a->base);
+	ssize_t n = more ? prim_preadv(fd, iov, 2, at) : prim_pread(fd, (void *)a->hi, tail, at);
 
-	l->head = l->tail = 0;
-	if (!read_edge(fd, a->base, head, a->offset, l->edge) ||
-	    !read_edge(fd, a->hi, tail, a->offset + (off_t)(a->hi - a->base),
-		       l->edge + EDGE_PAGES * shunt_page))
+	if (n < (ssize_t)tail)
 		return false;
-	l->head = head;
-	l->tail = tail;
+	memcpy(copy, (void *)a->hi, tail);
+	*ahead = (size_t)n - tail;
 	return true;
 }
 
 /*
- * The range is reserved but cannot land (the end of the file came nearer, the
- * disk failed): it is read plainly, there, and what was reserved too much is given back
- * in one relative step, which is right whoever else moves the offset.
+ * Reads both edges. A head that is here already is only noted (a->ahead): it is put into
+ * the buffer when no lock is held any more, since that may fault.
  */
-static ssize_t read_reserved(struct attempt *a)
+static bool read_edges(struct attempt *a, const struct site *site)
 {
-	ssize_t n;
+	struct landing *l = a->l;
+	size_t head = a->lo - a->base, tail = a->base + a->n - a->hi, ahead = 0;
+	size_t room = EDGE_ROOM * shunt_page, more = tail ? worth_ahead(a, site, head) : 0;
+	int fd = source_at(a->source)->fd;
+	unsigned char *old = l->tail_copy == l->edge ? l->edge : l->edge + room;
+	unsigned char *new = l->tail_copy == l->edge ? l->edge + room : l->edge;
 
-	if (a->fresh)
-		landing_unarm(a->l);
-	else
-		landing_open_locked(a->l);
-	n = prim_pread(a->fd, (void *)a->base, a->n, a->offset);
+	if (read_ahead(a, head))
+		a->ahead = old = l->tail_copy + l->tail;
+	l->head = l->tail = l->ahead = 0;
+	if (head && !a->ahead && !read_head(a, fd, head, old))
+		return false;
+	if (tail && !read_tail(a, fd, tail, more, new, &ahead))
+		return false;
+	l->head_copy = old;
+	l->tail_copy = new;
+	l->head = head;
+	l->tail = tail;
+	l->ahead = ahead;
+	return true;
+}
+
+/*
+ * The range is reserved but cannot land: it is read plainly, there, and what was reserved
+ * too much is given back in one relative step, which is right whoever else moves the offset.
+ */
+static ssize_t read_there(const struct attempt *a)
+{
+	ssize_t n = prim_pread(a->fd, (void *)a->base, a->n, a->offset);
+
 	if (a->at == LAND_AT_OFFSET && n != (ssize_t)a->n)
 		prim_lseek(a->fd, (n > 0 ? n : 0) - (off_t)a->n, SEEK_CUR);
 	if (n < 0) {
@@ -229,44 +284,54 @@ static ssize_t read_reserved(struct attempt *a)
 	return n;
 }
 
+/* The end of the file came nearer, or the disk failed. */
+static ssize_t read_reserved(struct attempt *a)
+{
+	if (a->fresh)
+		landing_unarm(a->l);
+	else
+		landing_open_locked(a->l);
+	return read_there(a);
+}
+
 /* The landing now means this chunk. */
 static void mean(struct attempt *a, struct site *site)
 {
 	struct landing *l = a->l;
-	int old = l->source;
+	int old = relaxed(l->source);
 
-	atomic_fetch_add(&l->sequence, 1);
+	landing_change_begin(l);
 	l->length = a->n;
 	l->offset = a->offset;
 	l->size = a->st.st_size;
-	l->source = a->source + 1;
+	set_relaxed(l->source, a->source + 1);
 	l->fd = a->fd;
-	l->reader = thread_self() ? thread_self()->tid : 0;
+	l->reader = thread_self() ? relaxed(thread_self()->tid) : 0;
 	if (l->site != site)
 		l->patience = (struct patience){ 0 };
 	l->site = site;
-	l->written = 0;
-	l->credit = 0;
-	l->route = NULL;
-	l->looks = 0;
-	if (l->freed) {
-		l->freed = false;
-		l->returns = true;
+	set_relaxed(l->written, 0);
+	set_relaxed(l->credit, 0);
+	set_relaxed(l->route, NULL);
+	set_relaxed(l->looks, 0);
+	if (relaxed(l->freed)) {
+		set_relaxed(l->freed, false);
+		set_relaxed(l->returns, true);
 	}
-	l->touched = prim_now();
-	atomic_fetch_add(&l->sequence, 1);
-	if (old != a->source + 1) {
-		/* the hold for the new one was taken before; the old one's goes */
-		if (old)
-			source_release(old - 1);
-	} else {
-		source_release(a->source);
-	}
+	l->read = a->now;
+	set_relaxed(l->touched, a->now);
+	landing_change_end(l);
+	/* the hold of this attempt is the landing's from now on */
+	if (a->held && old)
+		source_release(old - 1);
 }
 
-/* With the landing locked and the source held. */
+/* With the landing locked. */
 static ssize_t land_locked(struct attempt *a, struct site *site, enum verdict *why)
 {
+	/* what the landing names stays while it is locked; anything else needs a hold of its own */
+	if (relaxed(a->l->source) != a->source + 1)
+		hold(a);
 	*why = a->l->base == a->base ? check_file(a) : VERDICT_LIMIT;
 	if (*why == VERDICT_REWRITTEN)
 		*why = arm(a);
@@ -277,7 +342,7 @@ static ssize_t land_locked(struct attempt *a, struct site *site, enum verdict *w
 		return LAND_PLAINLY; /* it cannot seek: not the file that it was, nothing has moved */
 	if (*why == VERDICT_REWRITTEN && site->crosses && !resident(a->fd, a->offset, a->n))
 		*why = VERDICT_NOT_CACHED;
-	if (*why == VERDICT_REWRITTEN && !read_edges(a))
+	if (*why == VERDICT_REWRITTEN && !read_edges(a, site))
 		*why = VERDICT_TRUNCATED;
 	return *why == VERDICT_REWRITTEN ? (ssize_t)a->n : read_reserved(a);
 }
@@ -316,12 +381,28 @@ enum verdict land_observe(int fd, struct fd_entry *e, const void *buf, size_t n,
 	return source_still(a.source, &a.st);
 }
 
+/*
+ * The head that was read ahead goes into the buffer, now that nothing is locked. Where
+ * there is no page the kernel is to say so; and if a signal handler has read into the same
+ * buffer meanwhile, the order is: first it, then we.
+ */
+static ssize_t put_head(const struct attempt *a, uint32_t sequence, enum verdict *why)
+{
+	if (copy_in((void *)a->base, a->ahead, a->lo - a->base) &&
+	    relaxed(a->l->sequence) == sequence)
+		return (ssize_t)a->n;
+	landing_fill((void *)a->base, a->n);
+	*why = VERDICT_LIMIT;
+	return read_there(a);
+}
+
 ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, struct site *site,
 		  enum verdict *why)
 {
 	struct attempt a = { .fd = fd, .base = (uintptr_t)buf, .n = n, .at = at };
 	unsigned long calls = prim_calls;
 	struct lock_held held;
+	uint32_t sequence;
 	ssize_t ret;
 
 	*why = plan_pages(&a, site);
@@ -335,8 +416,8 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, str
 		return LAND_PLAINLY;
 	}
 	landing_retire_overlaps(a.l, a.base, n);
+	a.now = prim_now();
 	lock_take(&a.l->lock, &held);
-	source_hold(a.source);
 	ret = land_locked(&a, site, why);
 	if (*why == VERDICT_REWRITTEN) {
 		mean(&a, site);
@@ -344,9 +425,13 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, str
 	} else {
 		if (a.fresh)
 			landing_unarm(a.l);
-		source_release(a.source);
+		if (a.held)
+			source_release(a.source);
 	}
+	sequence = relaxed(a.l->sequence);
 	lock_drop(&a.l->lock, &held);
+	if (a.ahead && *why == VERDICT_REWRITTEN)
+		ret = put_head(&a, sequence, why);
 	if (*why == VERDICT_CHANGED || source_at(a.source)->verdict != VERDICT_REWRITTEN)
 		source_unbind(e, false); /* the number means another file by now, or the file must be judged again */
 	return ret;

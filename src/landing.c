@@ -176,17 +176,6 @@ static void shrink(struct landing *l, uintptr_t lo, uintptr_t hi)
 	count_granules(old_lo, old_hi, -1);
 }
 
-/* Fields of L change between these two; L is locked. Readers without the lock see an odd or another number. */
-static void change_begin(struct landing *l)
-{
-	atomic_fetch_add(&l->sequence, 1);
-}
-
-static void change_end(struct landing *l)
-{
-	atomic_fetch_add(&l->sequence, 1);
-}
-
 /* ---- opening ---- */
 
 static void forget_meaning(struct landing *l)
@@ -214,9 +203,9 @@ static void take_back_credit(struct landing *l, size_t filled)
 /* Nothing of L is protected any more, and what its pages hold is void; L is locked. */
 static void disarm(struct landing *l)
 {
-	change_begin(l);
+	landing_change_begin(l);
 	withdraw(l);
-	change_end(l);
+	landing_change_end(l);
 	forget_meaning(l);
 }
 
@@ -239,7 +228,7 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 		ok = prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
 	if (!ok)
 		return false;
-	change_begin(l);
+	landing_change_begin(l);
 	if (lo == all_lo && hi == all_hi) {
 		withdraw(l);
 	} else if (lo == all_lo) {
@@ -247,7 +236,7 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 	} else {
 		shrink(l, all_lo, lo);
 	}
-	change_end(l);
+	landing_change_end(l);
 	if (s)
 		take_back_credit(l, hi - lo);
 	if (landing_lo(l) >= landing_hi(l))
@@ -555,9 +544,9 @@ void landing_unarm(struct landing *l)
 	if (lo >= hi)
 		return;
 	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
-	change_begin(l);
+	landing_change_begin(l);
 	withdraw(l);
-	change_end(l);
+	landing_change_end(l);
 }
 
 /* ---- a fault ---- */

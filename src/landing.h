@@ -18,7 +18,8 @@
 #include "stats.h"
 #include "verdict.h"
 
-enum { EDGE_PAGES = 3, EDGE_LOOKS = 2 }; /* an edge: part of a page, and up to two more that are looked at */
+/* An edge is a part of a page, and up to two more that are looked at; a tail and the next head lie in a row. */
+enum { EDGE_PAGES = 3, EDGE_LOOKS = 2, EDGE_ROOM = 2 * EDGE_PAGES };
 
 struct landing {
 	struct lock lock;
@@ -28,21 +29,39 @@ struct landing {
 	off_t offset;               /* in the source, of base */
 	off_t size;                 /* of the source, at that read */
 	_Atomic int source;         /* index + 1 while pages are armed, else 0 */
-	size_t head, tail;          /* bytes at both ends of which edge[] has a copy */
-	unsigned char *edge;        /* EDGE_PAGES pages for the head, as many for the tail */
+	size_t head, tail;          /* bytes at both ends of which there are copies */
+	unsigned char *head_copy, *tail_copy;
+	size_t ahead;               /* bytes behind tail_copy: those that follow the chunk in the file */
+	unsigned char *edge;        /* room for the copies: EDGE_ROOM, twice */
 	int fd;                     /* the program's number that was read */
 	int reader;                 /* the thread that read */
 	struct site *site;          /* where it was read */
 	_Atomic size_t written;     /* of the chunk, from its start without a gap */
 	_Atomic size_t credit;      /* bytes whose copy at the read is counted as avoided */
 	_Atomic(struct stats_route *) route; /* where that was counted */
-	_Atomic uint64_t touched;   /* prim_now() of the last read or write */
+	uint64_t read;              /* prim_now() of the last read */
+	_Atomic uint64_t touched;   /* the same of the last read or write */
 	_Atomic uint8_t looks;      /* into this chunk, so far */
 	unsigned calls;             /* system calls that the read has cost, for the accounts */
 	struct patience patience;   /* what is learned of this buffer */
 	_Atomic bool freed;         /* its block was given back since the last read */
 	_Atomic bool returns;       /* it was read into again after that: freed pages stay armed, and mean nothing */
 };
+
+/*
+ * The fields of L change between these two; L is locked. Readers without the lock see
+ * an odd number, or another than before.
+ */
+static inline void landing_change_begin(struct landing *l)
+{
+	set_relaxed(l->sequence, relaxed(l->sequence) + 1);
+	atomic_thread_fence(memory_order_release);
+}
+
+static inline void landing_change_end(struct landing *l)
+{
+	atomic_store_explicit(&l->sequence, relaxed(l->sequence) + 1, memory_order_release);
+}
 
 /* How many landings are armed now. 0: no hook need look at any address. */
 extern _Atomic int landing_armed;

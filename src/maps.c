@@ -236,9 +236,11 @@ enum verdict maps_can_land(uintptr_t lo, uintptr_t hi)
  */
 bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 {
-	struct procmap_query q = { .size = sizeof(q) };
-	int fd = atomic_load_explicit(&maps_fd, memory_order_relaxed);
+	struct procmap_query q; /* not zeroed: the kernel goes by .size */
+	int fd = relaxed(maps_fd);
 
+	q.size = offsetof(struct procmap_query, dev_major);
+	q.query_flags = 0;
 	if (unlikely(atomic_load_explicit(&has_query, memory_order_relaxed) <= 0))
 		return prim_mprotect((void *)lo, hi - lo, 0) == 0;
 	for (uintptr_t at = lo; at < hi; at = q.vma_end) {

@@ -91,6 +91,10 @@ static inline ssize_t prim_pread(int fd, void *buf, size_t n, off_t off)
 {
 	return PRIM4(SYS_pread64, fd, buf, n, off);
 }
+static inline ssize_t prim_preadv(int fd, const struct iovec *iov, int count, off_t off)
+{
+	return PRIM5(SYS_preadv, fd, iov, count, off, 0); /* the offset's upper half is for 32 bits */
+}
 static inline off_t prim_lseek(int fd, off_t off, int whence)
 {
 	return PRIM3(SYS_lseek, fd, off, whence);

@@ -25,7 +25,7 @@ static uintptr_t begin_of(const struct landing *l, uintptr_t p, uintptr_t base, 
 
 	if (from >= lo)
 		return from;
-	if (base + l->head != lo || memcmp((void *)from, l->edge + (from - base), lo - from) != 0)
+	if (base + l->head != lo || memcmp((void *)from, l->head_copy + (from - base), lo - from) != 0)
 		return lo;
 	return from;
 }
@@ -33,11 +33,9 @@ static uintptr_t begin_of(const struct landing *l, uintptr_t p, uintptr_t base, 
 static uintptr_t end_of(const struct landing *l, uintptr_t end, uintptr_t chunk_end, uintptr_t hi)
 {
 	uintptr_t to = end < chunk_end ? end : chunk_end;
-	const unsigned char *copy = l->edge + EDGE_PAGES * shunt_page;
-
 	if (to <= hi)
 		return to;
-	if (chunk_end - l->tail != hi || memcmp((void *)hi, copy, to - hi) != 0)
+	if (chunk_end - l->tail != hi || memcmp((void *)hi, l->tail_copy, to - hi) != 0)
 		return hi;
 	return to;
 }
@@ -71,14 +69,18 @@ static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)
 	struct landing *l;
 
 	while (p < end && (l = landing_first(p, end - p)) != NULL) {
-		struct segment g;
+		struct segment *g = &s->seg[s->count];
 
-		if (s->count + 2 > SEGMENTS || !read_landing(l, p, end, &g) ||
-		    !add_memory(s, (const char *)p, (uintptr_t)g.p - p))
+		if (s->count + 2 > SEGMENTS || !read_landing(l, p, end, g))
 			return false;
-		s->seg[s->count++] = g;
+		if ((uintptr_t)g->p > p) {
+			g[1] = g[0];
+			add_memory(s, (const char *)p, (uintptr_t)g->p - p);
+			g++;
+		}
+		s->count++;
 		s->landed++;
-		p = (uintptr_t)g.p + g.n;
+		p = (uintptr_t)g->p + g->n;
 	}
 	return add_memory(s, (const char *)p, end - p);
 }
@@ -104,12 +106,14 @@ bool segments_pin(const struct segments *s)
 		return false;
 	for (unsigned i = 0; i < s->count; i++)
 		if (s->seg[i].l)
-			atomic_store(&t->hazard[n++], s->seg[i].source + 1);
+			set_relaxed(t->hazard[n++], s->seg[i].source + 1);
 	while (n < THREAD_HAZARDS && atomic_load_explicit(&t->hazard[n], memory_order_relaxed))
-		atomic_store(&t->hazard[n++], 0);
+		set_relaxed(t->hazard[n++], 0);
+	if (!thread_single())
+		atomic_thread_fence(memory_order_seq_cst);
 	/* who lets a source go first takes its meaning from the landing, then looks at the hazards */
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->seg[i].l && atomic_load(&s->seg[i].l->sequence) != s->seg[i].sequence)
+		if (s->seg[i].l && relaxed(s->seg[i].l->sequence) != s->seg[i].sequence)
 			return false;
 	return true;
 }

@@ -121,15 +121,15 @@ static size_t overlap(size_t a, size_t b, size_t c, size_t d)
 static size_t advance(const struct segment *g, size_t n, struct stats_route *route)
 {
 	struct landing *l = g->l;
-	size_t written = l->written, end = g->at + n, saved;
+	size_t written = relaxed(l->written), end = g->at + n, saved;
 
-	if (l->sequence != g->sequence || g->at > written || end <= written)
+	if (relaxed(l->sequence) != g->sequence || g->at > written || end <= written)
 		return 0;
 	saved = overlap(written, end, g->lazy_from, g->lazy_to);
-	l->written = end;
-	l->route = route;
-	l->credit += saved;
-	l->touched = prim_now();
+	set_relaxed(l->written, end);
+	set_relaxed(l->route, route);
+	set_relaxed(l->credit, relaxed(l->credit) + saved);
+	set_relaxed(l->touched, prim_now());
 	if (end == g->length) {
 		patience_paid(&l->patience);
 		patience_paid(&g->read_site->patience);
@@ -156,8 +156,8 @@ static void account(int fd, struct fd_entry *e, const struct segment *g, size_t 
 		stats_add(&route->verdict[VERDICT_REWRITTEN], 1);
 		stats_add_signed(&route->calls_avoided, 1 - (int64_t)g->l->calls);
 	}
-	if (t && g->reader != t->tid)
-		g->read_site->crosses = true;
+	if (t && g->reader != relaxed(t->tid))
+		set_relaxed(g->read_site->crosses, true);
 }
 
 /* CALLS system calls were made for the one call of the program's; it counts in the first landed segment's row. */
@@ -185,7 +185,7 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 			       int flags, struct site *write_site, ssize_t *ret)
 {
 	unsigned long calls = prim_calls;
-	size_t sent[SEGMENTS] = { 0 };
+	size_t sent[SEGMENTS];
 	struct segments s;
 	enum verdict why;
 
@@ -195,6 +195,8 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 		return VERDICT_SECOND_WRITER;
 	if (!segments_pin(&s))
 		return VERDICT_LIMIT;
+	for (unsigned i = 0; i < s.count; i++)
+		sent[i] = 0;
 	why = VERDICT_REWRITTEN;
 	*ret = send_quietly(fd, e, &s, flags, sent, &why);
 	segments_unpin();

@@ -19,6 +19,10 @@
 #endif
 #define COLD __attribute__((cold, noinline))
 
+/* Hints, counts, and records that a lock or a sequence number orders: plain moves, no fence. */
+#define relaxed(object) atomic_load_explicit(&(object), memory_order_relaxed)
+#define set_relaxed(object, value) atomic_store_explicit(&(object), (value), memory_order_relaxed)
+
 /*
  * The life of the library in its process. LOADING: libc's functions are not all
  * found yet, every hook passes through. LIVE: at work. ASIDE: everything was

@@ -108,7 +108,7 @@ void patience_paid(struct patience *p)
 	if (good < UINT32_MAX)
 		atomic_store_explicit(&p->good, good + 1, memory_order_relaxed);
 	if (unlikely(good == STEADY))
-		p->level = 0;
+		set_relaxed(p->level, 0);
 }
 
 void site_forked(void)

@@ -22,7 +22,6 @@ struct patience {
 struct site {
 	_Atomic uintptr_t caller;   /* 0: free */
 	_Atomic int stats;          /* index into the counters' sites + 1, or SITE_* below */
-	_Atomic uint32_t chunks;    /* candidates seen here */
 	_Atomic uint32_t names;     /* tries to name it */
 	_Atomic uint32_t streak;    /* chunks in a row that were written whole, from where they were read */
 	_Atomic uint8_t head, tail; /* whole pages at the buffer's ends that the program touches each time */

@@ -22,6 +22,7 @@
 enum { WAYS = 8, SETS = SOURCES / WAYS, LOCKS = 256 };
 #define SECOND UINT64_C(1000000000)
 #define SETTLE_AGE (10 * SECOND)
+#define CLOCK_STEPS (20 * 1000000) /* two steps of the coarsest clock that stamps are taken from */
 
 static struct source sources[SOURCES];
 static bool set_used[SETS]; /* so that no page is touched in vain: most processes have a source or two */
@@ -102,13 +103,13 @@ static bool trusted_type(long type, const struct stat *st)
 	       type == ISOFS_SUPER_MAGIC;
 }
 
-static bool stamps_old(const struct stat *st)
+static bool stamps_old(const struct stat *st, uint64_t age)
 {
 	uint64_t now = prim_wall();
 	uint64_t m = (uint64_t)st->st_mtim.tv_sec * SECOND + (uint64_t)st->st_mtim.tv_nsec;
 	uint64_t c = (uint64_t)st->st_ctim.tv_sec * SECOND + (uint64_t)st->st_ctim.tv_nsec;
 
-	return m + SETTLE_AGE <= now && c + SETTLE_AGE <= now;
+	return m + age <= now && c + age <= now;
 }
 
 /*
@@ -141,7 +142,7 @@ static enum verdict settled(int fd, const struct stat *st, long type)
 		return v;
 	}
 	/* where we may not ask (not the owner), age must do: the report says which it was */
-	if (v != VERDICT_UNSETTLED || config.source == SOURCE_LEASE || !stamps_old(st))
+	if (v != VERDICT_UNSETTLED || config.source == SOURCE_LEASE || !stamps_old(st, SETTLE_AGE))
 		return v;
 	stats_add(&stats_get()->age_granted, 1);
 	return VERDICT_REWRITTEN;
@@ -246,6 +247,7 @@ static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 	let_go(s);
 	s->verdict = judge_file(fd, st);
 	s->retry = prim_now() + SECOND;
+	s->aged = stamps_old(st, CLOCK_STEPS);
 	s->mtime = st->st_mtim;
 	s->ctime = st->st_ctim;
 	if (s->verdict != VERDICT_REWRITTEN || s->fd >= 0)
@@ -300,6 +302,11 @@ enum verdict source_still(int index, const struct stat *st)
 	s->retry = prim_now() + SETTLE_AGE;
 	atomic_store(&s->verdict, VERDICT_CHANGED);
 	return VERDICT_CHANGED;
+}
+
+bool source_unchanged(int index, const struct stat *st)
+{
+	return sources[index].aged && same_stamps(&sources[index], st);
 }
 
 void source_reap(int index)

@@ -29,6 +29,7 @@ struct source {
 	dev_t device;
 	ino_t inode;
 	struct timespec mtime, ctime;
+	bool aged;               /* old enough that a later change cannot have the same ones */
 	uint64_t retry;          /* prim_now() from which a refusal is asked again */
 };
 
@@ -45,6 +46,12 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st);
  * meanwhile.
  */
 enum verdict source_still(int index, const struct stat *st);
+
+/*
+ * Did bytes of source INDEX that were read a moment ago stay what they were, by ST, fstat'ed now?
+ * Under source:trust as well, where source_still does not ask.
+ */
+bool source_unchanged(int index, const struct stat *st);
 
 /* E no longer means its file: CLOSING, because the program closes it just now (or did, unheard). */
 void source_unbind(struct fd_entry *e, bool closing);

@@ -42,21 +42,21 @@ static int self_tid(void)
 {
 	struct thread *t = thread_self();
 
-	return t ? t->tid : 0;
+	return t ? relaxed(t->tid) : 0;
 }
 
 static void put(struct watched *w, const void *buf, size_t n, size_t written, int fd,
 		struct site *site, enum verdict why)
 {
-	w->base = 0;
-	w->length = n;
-	w->written = written;
-	w->site = site;
-	w->fd = fd;
-	w->reader = self_tid();
-	w->why = (uint8_t)why;
-	w->looked = false;
-	w->base = (uintptr_t)buf;
+	set_relaxed(w->base, 0);
+	set_relaxed(w->length, n);
+	set_relaxed(w->written, written);
+	set_relaxed(w->site, site);
+	set_relaxed(w->fd, fd);
+	set_relaxed(w->reader, self_tid());
+	set_relaxed(w->why, (uint8_t)why);
+	set_relaxed(w->looked, false);
+	set_relaxed(w->base, (uintptr_t)buf);
 	remember((uintptr_t)buf);
 }
 
@@ -65,7 +65,7 @@ void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdi
 	struct watched *w = entry_of((uintptr_t)buf);
 
 	/* a loop that reads and does not write is not ours; a small read between says nothing */
-	if (w->base && w->written == 0 && w->site == site && why != VERDICT_TOO_SMALL)
+	if (relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site && why != VERDICT_TOO_SMALL)
 		site_strayed(site);
 	put(w, buf, n, 0, fd, site, why);
 }
@@ -76,12 +76,12 @@ void watch_filled(const void *buf, size_t n, size_t written, int fd, struct site
 	struct watched *w = entry_of((uintptr_t)buf);
 
 	put(w, buf, n, written, fd, site, why);
-	w->looked = looked;
+	set_relaxed(w->looked, looked);
 }
 
 bool watch_knows(const void *buf, size_t n)
 {
-	if (entry_of((uintptr_t)buf)->base == (uintptr_t)buf)
+	if (relaxed(entry_of((uintptr_t)buf)->base) == (uintptr_t)buf)
 		return true;
 	for (int i = 0; i < RECENT; i++)
 		if (recent[i] - (uintptr_t)buf < n)
@@ -92,14 +92,14 @@ bool watch_knows(const void *buf, size_t n)
 static void account(struct watched *w, size_t n, bool first, int fd, struct fd_entry *sink,
 		    struct site *write_site, enum verdict why)
 {
-	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = w->site,
-				.write_site = write_site, .source_fd = w->fd, .sink_fd = fd };
+	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = relaxed(w->site),
+				.write_site = write_site, .source_fd = relaxed(w->fd), .sink_fd = fd };
 	struct stats_route *route;
 
 	site_name(write_site);
 	route = pair_route(&c, sink);
 	stats_add(&route->bytes, n);
-	if (w->looked && atomic_exchange(&w->looked, false))
+	if (relaxed(w->looked) && atomic_exchange(&w->looked, false))
 		stats_add(&route->looks, 1);
 	/* only mode:observe brings chunks here that nothing speaks against: then this is what would be */
 	if (why == VERDICT_REWRITTEN)
@@ -116,9 +116,9 @@ static void account(struct watched *w, size_t n, bool first, int fd, struct fd_e
 static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct fd_entry *sink,
 		  struct site *write_site, enum verdict why)
 {
-	size_t length = w->length, written = w->written;
-	uintptr_t base = w->base, end = base + length;
-	struct site *site = w->site;
+	size_t length = relaxed(w->length), written = relaxed(w->written);
+	uintptr_t base = relaxed(w->base), end = base + length;
+	struct site *site = relaxed(w->site);
 
 	if (!base || !site || lo >= end || hi <= base)
 		return;
@@ -127,14 +127,14 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 	if (hi > end)
 		hi = end;
 	if (why == VERDICT_REWRITTEN)
-		why = w->why;
+		why = relaxed(w->why);
 	account(w, hi - lo, lo == base, fd, sink, write_site, why);
 	if (lo > base + written || hi <= base + written)
 		return;
-	w->written = hi - base;
-	if (w->reader != self_tid())
-		site->crosses = true;
-	if (w->written == length && w->why != VERDICT_TOO_SMALL)
+	set_relaxed(w->written, hi - base);
+	if (relaxed(w->reader) != self_tid())
+		set_relaxed(site->crosses, true);
+	if (hi == end && relaxed(w->why) != VERDICT_TOO_SMALL)
 		site_passed(site);
 }
 
@@ -144,9 +144,9 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 	uintptr_t lo = (uintptr_t)buf, hi = lo + n;
 	struct watched *w = entry_of(lo);
 
-	if (w->base == lo) {
+	if (relaxed(w->base) == lo) {
 		cover(w, lo, hi, fd, sink, write_site, why);
-		if (w->written < w->length)
+		if (relaxed(w->written) < relaxed(w->length))
 			remember(lo); /* the rest begins further on, perhaps in a thread that did not read */
 		return;
 	}
@@ -156,7 +156,7 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 		for (int j = 0; j < i; j++)
 			again |= recent[j] == recent[i];
 		w = entry_of(recent[i]);
-		if (recent[i] && !again && w->base == recent[i])
+		if (recent[i] && !again && relaxed(w->base) == recent[i])
 			cover(w, lo, hi, fd, sink, write_site, why);
 	}
 }

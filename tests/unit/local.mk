@@ -10,7 +10,7 @@ unit_report = src/format.c src/format.h src/report.h src/report_walk.c src/repor
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
-	src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/maps.c src/prim.c src/site.c \
+	src/copy.c src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/maps.c src/prim.c src/site.c \
 	src/source.c
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h

@@ -84,9 +84,9 @@ static void edges(void)
 	CHECK(l && armed(l, p + PAGE, p + CHUNK));
 	CHECK(l->head == PAGE - 100 && l->tail == 150);
 	CHECK(!lazy_protected(base) && !lazy_protected(p + CHUNK) && lazy_protected(p + CHUNK - 1));
-	CHECK(lazy_holds(base, l->head, 777) && lazy_holds(l->edge, l->head, 777));
+	CHECK(lazy_holds(base, l->head, 777) && lazy_holds(l->head_copy, l->head, 777));
 	CHECK(lazy_holds(p + CHUNK, 150, 777 + CHUNK - 100));
-	CHECK(lazy_holds(l->edge + EDGE_PAGES * PAGE, 150, 777 + CHUNK - 100));
+	CHECK(lazy_holds(l->tail_copy, 150, 777 + CHUNK - 100));
 	CHECK(landing_armed == 1 && fills() == 0);
 	CHECK(lazy_holds(base, CHUNK + 50, 777) && fills() == 2);
 }

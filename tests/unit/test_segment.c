@@ -175,14 +175,14 @@ static void partly_opened(void)
 	struct landing *l = start(p, CHUNK, 9);
 
 	CHECK(p[0] == (char)lazy_byte(9) && landing_lo(l) == (uintptr_t)p + PAGE);
-	memcpy(l->edge, p, PAGE); /* as if an earlier chunk had left the same there */
+	memcpy(l->head_copy, p, PAGE); /* as if an earlier chunk had left the same there */
 	CHECK(build(p, CHUNK) && counted(2, 1) && is_memory(0, p, PAGE));
 	CHECK(is_landed(1, l, p + PAGE, CHUNK - PAGE, 9 + PAGE));
 	l = lazy_land(p + CHUNK + PAGE + 100, CHUNK, 5);
 	CHECK(l && l->tail == 100 && l->head > 0);
 	CHECK(p[2 * CHUNK + PAGE - 1] == (char)lazy_byte(5 + CHUNK - 101));
 	CHECK(landing_hi(l) == (uintptr_t)p + 2 * CHUNK);
-	memcpy(l->edge + EDGE_PAGES * PAGE, p + 2 * CHUNK, PAGE + 100);
+	memcpy(l->tail_copy, p + 2 * CHUNK, PAGE + 100);
 	CHECK(build(p + CHUNK + PAGE + 100, CHUNK) && counted(2, 1));
 	CHECK(is_landed(0, l, p + CHUNK + PAGE + 100, CHUNK - PAGE - 100, 5));
 	CHECK(is_memory(1, p + 2 * CHUNK, PAGE + 100));
