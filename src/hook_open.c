@@ -69,6 +69,13 @@ COLD void hook_open_string(const char *s)
 		landing_open_string(s);
 }
 
+/* Under another limit on data, what is protected now could perhaps not be opened again (host.h). */
+static COLD void limit(int what)
+{
+	if (what == RLIMIT_DATA || what == RLIMIT_AS)
+		landing_open_all();
+}
+
 /* struct msgbuf: a long, then N bytes of text. */
 static COLD void message(const void *p, size_t n)
 {

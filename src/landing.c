@@ -216,6 +216,7 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 	struct source *s = l->source && !l->freed ? source_at(l->source - 1) : NULL;
 	bool ok;
 
+	host_open(hi - lo);
 	if (!maps_still_armed(lo, hi)) {
 		/* freed and given back to the kernel, or changed by a call that no hook heard */
 		maps_open_armed(lo, hi);
@@ -226,8 +227,10 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 		ok = fill_pages(lo, hi, s->fd, l->offset + (off_t)(lo - l->base));
 	else
 		ok = prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
-	if (!ok)
+	if (!ok) {
+		(void)host_protect(hi - lo); /* as before; without room for it, it had failed already */
 		return false;
+	}
 	landing_change_begin(l);
 	if (lo == all_lo && hi == all_hi) {
 		withdraw(l);
@@ -257,6 +260,7 @@ static void void_locked(struct landing *l)
 
 	if (lo >= hi)
 		return;
+	host_open(hi - lo);
 	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
 	disarm(l);
 }
@@ -268,6 +272,7 @@ static void freed_locked(struct landing *l)
 
 	if (lo >= hi || !l->freed || maps_still_armed(lo, hi))
 		return;
+	host_open(hi - lo);
 	maps_open_armed(lo, hi);
 	disarm(l);
 }
@@ -514,12 +519,14 @@ enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi)
 	enum verdict v = VERDICT_REWRITTEN;
 	struct lock_held h;
 
-	if (!host_allows() || !sig_own_faults())
+	if (!sig_own_faults())
 		return VERDICT_HOST_LIMITS;
 	thread_alternate_stack();
 	v = maps_can_land(lo, hi);
 	if (v != VERDICT_REWRITTEN)
 		return v;
+	if (!host_protect(hi - lo))
+		return VERDICT_HOST_LIMITS;
 	lock_take(&arm_lock, &h);
 	if (held > 0)
 		v = VERDICT_FILLED;
@@ -528,12 +535,15 @@ enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi)
 	else
 		publish(l, lo, hi);
 	lock_drop(&arm_lock, &h);
-	if (v != VERDICT_REWRITTEN)
+	if (v != VERDICT_REWRITTEN) {
+		host_open(hi - lo);
 		return v;
+	}
 	stats_add(&stats_get()->arms, 1);
 	if (prim_mprotect((void *)lo, hi - lo, PROT_NONE) == 0)
 		return v;
 	withdraw(l);
+	host_open(hi - lo);
 	return VERDICT_HOST_LIMITS;
 }
 
@@ -543,6 +553,7 @@ void landing_unarm(struct landing *l)
 
 	if (lo >= hi)
 		return;
+	host_open(hi - lo);
 	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
 	landing_change_begin(l);
 	withdraw(l);

@@ -8,8 +8,11 @@
 
 enum { SITES = 512, PROBES = 16, LEVELS = 12, STEADY = 64 };
 
-/* A wrong guess costs a few microseconds whatever the size: for such chunks it is lost in the copy. */
-enum { LARGE = 1024 * 1024 };
+/*
+ * A wrong guess costs a few microseconds whatever the size: for large chunks that is less
+ * than the copy of one, and one is enough to learn from; for vast ones it is nothing.
+ */
+enum { LARGE = 128 * 1024, VAST = 1024 * 1024 };
 
 static struct site sites[SITES];
 static _Atomic bool used;
@@ -60,6 +63,14 @@ void site_name(struct site *site)
 		site->wanted = false;
 }
 
+/* How many chunks of N bytes have to be seen written whole before one lands. */
+static uint32_t enough(size_t n)
+{
+	if (n < LARGE)
+		return config.learn;
+	return n < VAST && config.learn > 0 ? 1 : 0;
+}
+
 enum verdict site_ready(struct site *site, struct patience *buffer, size_t n)
 {
 	struct patience *p = buffer ? buffer : &site->patience;
@@ -69,7 +80,7 @@ enum verdict site_ready(struct site *site, struct patience *buffer, size_t n)
 		atomic_store_explicit(&p->wait, wait - 1, memory_order_relaxed);
 		return VERDICT_LOOKED_AT;
 	}
-	if (atomic_load_explicit(&site->streak, memory_order_relaxed) < config.learn && n < LARGE)
+	if (relaxed(site->streak) < enough(n))
 		return VERDICT_LEARNING;
 	return VERDICT_REWRITTEN;
 }

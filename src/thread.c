@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "hook.h"
+#include "host.h"
+#include "landing.h"
 #include "prim.h"
 #include "sig.h"
 #include "thread.h"
@@ -326,6 +328,8 @@ int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*s
 	struct thread *self = thread_self(), *t = self ? take(BORN) : NULL;
 	int error;
 
+	if (host_keeps_room())
+		landing_open_all();
 	if (!t)
 		return create(thread, attributes, start, argument);
 	t->start = start;

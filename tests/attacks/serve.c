@@ -143,6 +143,15 @@ static void data_limit(void)
 	plain();
 }
 
+/* Then no room can be kept for what is protected. */
+static void data_and_space_limit(void)
+{
+	struct rlimit limit = { UINT64_C(1) << 36, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_AS, &limit);
+	data_limit();
+}
+
 static void memfd(void)
 {
 	char *p = page_buffer(CHUNK);
@@ -397,6 +406,7 @@ static const struct {
 	{ "direct_later", direct_later },
 	{ "flocked", flocked },
 	{ "data_limit", data_limit },
+	{ "data_and_space_limit", data_and_space_limit },
 	{ "memfd", memfd },
 	{ "one_large_read", one_large_read },
 	{ "last_page", last_page },

@@ -786,6 +786,89 @@ static void data_limit(struct same_rig *r)
 	same_say("setrlimit", setrlimit(RLIMIT_DATA, &limit));
 }
 
+/* Takes all the room for data that there is. */
+static void take_room(void)
+{
+	char *p;
+
+	do
+		p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	while (p != MAP_FAILED);
+}
+
+static void limit_data(rlim_t more)
+{
+	struct rlimit limit = { ((rlim_t)status_of("VmData:") << 10) + more, RLIM_INFINITY };
+
+	same_say("setrlimit", setrlimit(RLIMIT_DATA, &limit));
+}
+
+/* So that the report at the end finds memory. */
+static void lift_limit(void)
+{
+	static const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	same_say("setrlimit", setrlimit(RLIMIT_DATA, &none));
+}
+
+/* The limit comes when something is landed already. */
+static void data_limit_later(struct same_rig *r)
+{
+	limit_data(8 << 20);
+	take_room();
+	same_say_buffer(r);
+	same_write(r);
+	same_loop(r, 4);
+	same_read(r);
+	same_say_buffer(r);
+	lift_limit();
+}
+
+static void *wait_here(void *unused)
+{
+	return unused;
+}
+
+/* And then a second thread: what one gives back the other could take. */
+static void data_limit_thread(struct same_rig *r)
+{
+	pthread_t thread;
+
+	limit_data(64 << 20);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say("pthread_create", pthread_create(&thread, NULL, wait_here, NULL));
+	take_room();
+	same_say_buffer(r);
+	same_write(r);
+	pthread_join(thread, NULL);
+	same_loop(r, 4);
+	same_read(r);
+	same_say_buffer(r);
+	lift_limit();
+}
+
+/* Landings come and go under the limit, and the room for data is what it was. */
+static void data_limit_kept(struct same_rig *r)
+{
+	char *buffer = r->buf, *other = map(r->size, MAP_PRIVATE);
+	long before;
+
+	limit_data(64 << 20);
+	before = status_of("VmData:");
+	for (int i = 0; i < 50; i++) {
+		same_loop(r, 3);
+		same_read(r);
+		if (i % 4 == 0)
+			same_say_buffer(r);
+		same_write(r);
+		r->buf = i % 2 ? buffer : other;
+	}
+	same_say("room", labs(status_of("VmData:") - before) < 1024);
+	munmap(other, r->size);
+	r->buf = buffer;
+}
+
 static void break_moves(struct same_rig *r)
 {
 	size_t n = 40 << 20; /* far above what malloc has there */
@@ -836,7 +919,10 @@ static const struct same_case cases[] = {
 	{ "locked_stays", locked_stays, 0, 0 },
 	{ "locked_on_fault_stays", locked_on_fault_stays, 0, 0 },
 	{ "advice_stays", advice_stays, 0, 0 },
-	{ "data_limit", data_limit, 0, 0 },
+	{ "data_limit", data_limit, SAME_LAZY, 0 },
+	{ "data_limit_later", data_limit_later, SAME_LAZY, 0 },
+	{ "data_limit_thread", data_limit_thread, SAME_LAZY, 0 },
+	{ "data_limit_kept", data_limit_kept, SAME_LAZY, 0 },
 	{ "break_moves", break_moves, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };

@@ -130,8 +130,12 @@ static void test_large(void **state)
 	struct site *s = fresh();
 
 	assert_true(config.learn > 0);
+	assert_int_equal(site_ready(s, NULL, 128 * KIB), VERDICT_LEARNING);
 	assert_int_equal(site_ready(s, NULL, LARGE - 1), VERDICT_LEARNING);
 	assert_int_equal(site_ready(s, NULL, LARGE), VERDICT_REWRITTEN);
+	site_passed(s);
+	assert_int_equal(site_ready(s, NULL, 128 * KIB - 1), VERDICT_LEARNING);
+	assert_int_equal(site_ready(s, NULL, 128 * KIB), VERDICT_REWRITTEN);
 	patience_lost(&s->patience);
 	assert_int_equal(site_ready(s, NULL, LARGE), VERDICT_LOOKED_AT);
 }
