@@ -166,28 +166,45 @@ static bool piece_is(struct piece p, const char *word, size_t length)
 
 /* ---- words, numbers, texts: each returns false when the value is none of its kind ---- */
 
+/* By hand: libc's strspn and strcspn take tables, and those pages, at each start of a process. */
+static size_t word_length(const char *words)
+{
+	size_t n = 0;
+
+	while (words[n] && words[n] != ',')
+		n++;
+	return n;
+}
+
+static const char *next_word(const char *after)
+{
+	while (*after == ',' || *after == ' ')
+		after++;
+	return after;
+}
+
 /* The place of the word P in WORDS ("a, b, c"), or -1. */
 static int word_index(const char *words, struct piece p)
 {
 	int i;
 
 	for (i = 0; *words; i++) {
-		size_t n = strcspn(words, ",");
+		size_t n = word_length(words);
 
 		if (piece_is(p, words, n))
 			return i;
-		words += n + strspn(words + n, ", ");
+		words = next_word(words + n);
 	}
 	return -1;
 }
 
 static struct piece word_at(const char *words, unsigned i)
 {
-	size_t n = strcspn(words, ",");
+	size_t n = word_length(words);
 
 	for (; i > 0 && *words; i--) {
-		words += n + strspn(words + n, ", ");
-		n = strcspn(words, ",");
+		words = next_word(words + n);
+		n = word_length(words);
 	}
 	return (struct piece){words, n};
 }

@@ -16,7 +16,7 @@
 
 /* A million numbers in blocks that come into being when first used. */
 enum { BLOCK = 1024, BLOCKS = 1024 };
-static _Atomic(struct fd_entry *) blocks[BLOCKS];
+static LARGE_TABLE _Atomic(struct fd_entry *) blocks[BLOCKS];
 _Atomic int fd_debts;
 static _Atomic int lowest_ours = INT32_MAX;
 

@@ -3,7 +3,7 @@
  * hook.h - how a hook reaches the function that it stands for.
  *
  * REAL(name) is the next definition of NAME behind ours: libc's, or that of
- * another preloaded library. It is found at the first use of any, and does not
+ * another preloaded library. It is found at the start, or at its first use, and does not
  * change. In LOADING it may still be missing; then it is looked up on the spot.
  */
 #ifndef SHUNT_HOOK_H
@@ -19,7 +19,9 @@
 #undef HOOK
 #undef HOOK_OPEN
 
-#define REAL(name) (likely(real_##name != NULL) ? real_##name : (hook_resolve(), real_##name))
+#define REAL(name)                                                                                 \
+	(likely(real_##name != NULL) ? real_##name                                     \
+				     : (hook_find((void **)&real_##name, #name), real_##name))
 
 /*
  * malloc_usable_size of the object that REAL(free) is of, NULL if that has none: another
@@ -27,8 +29,14 @@
  */
 extern size_t (*hook_usable_size)(void *p);
 
-/* Finds every real function; idempotent, safe from any thread. errno is kept. */
+/* Finds the real functions that are needed at once; idempotent, from any thread. errno is kept. */
 void hook_resolve(void);
+
+/*
+ * Finds the real function NAME, if it is not there yet: *REAL. From any thread, in signal
+ * handlers and in the child of a vfork; errno is kept. NULL stays within hook_resolve alone.
+ */
+void hook_find(void **real, const char *name);
 
 /* Shall a hook only pass through? Not at work, or in the child of a vfork. */
 static inline bool hook_passive(void)

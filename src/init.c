@@ -32,7 +32,7 @@ static void say(void *context, const char *text)
 /* The file, if there is one; longer than 16 KiB is not read further. */
 static int read_settings_file(void)
 {
-	static char text[16 * 1024];
+	static LARGE_TABLE char text[16 * 1024];
 	int fd = prim_openat(AT_FDCWD, SYSCONFDIR "/shunt.conf", O_RDONLY | O_CLOEXEC, 0);
 	ssize_t n;
 

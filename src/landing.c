@@ -28,8 +28,8 @@ _Atomic int landing_armed;
 static struct landing *slots;
 static _Atomic uintptr_t *armed_lo, *armed_hi;
 static _Atomic unsigned used;              /* slots ever used: scans end here */
-static _Atomic uint16_t granule[GRANULES]; /* armed ranges that touch it */
-static _Atomic uint16_t hint[HINTS];       /* base -> slot + 1 */
+static LARGE_TABLE _Atomic uint16_t granule[GRANULES]; /* armed ranges that touch it */
+static LARGE_TABLE _Atomic uint16_t hint[HINTS];       /* base -> slot + 1 */
 static struct lock arm_lock, table_lock;
 static int held; /* under arm_lock: > 0 forbids arming */
 

@@ -117,7 +117,7 @@ static const char *parse_line(const char *s, const char *end, struct area *a)
 /* Kernels before 6.11: some 50 us, only ever when pages are newly armed. */
 static COLD bool query_text(int fd, uintptr_t address, struct area *a)
 {
-	static char text[8192];
+	static LARGE_TABLE char text[8192];
 	struct lock_held held;
 	bool found = false;
 	off_t at = 0;

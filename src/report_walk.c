@@ -14,9 +14,10 @@
 #include <time.h>
 
 #include "prim.h"
+#include "shunt.h"
 
-static struct walk walk;
-static struct walk_row rows[WALK_ROWS];
+static LARGE_TABLE struct walk walk;
+static LARGE_TABLE struct walk_row rows[WALK_ROWS];
 
 bool report_valid(const struct stats *s, size_t size)
 {

@@ -2,12 +2,16 @@
 /*
  * resolve.c - the real functions behind the hooks.
  *
- * All are found at once, before anything of the program's runs as a rule; hooks
- * that are called even earlier (by another preload's constructor, by the allocator
- * inside dlsym) come here first. What libc lacks fails with ENOSYS.
+ * Those that serve data, memory, signals and processes are found at once, before
+ * anything of the program's runs as a rule; hooks that are called even earlier (by
+ * another preload's constructor, by the allocator inside dlsym) come here first. Those
+ * that only open are more than half, and a program calls few of them: each is found when it is
+ * first called, in tables that are read without a lock and do not change, since objects that
+ * were there at the start stay. What libc lacks fails with ENOSYS.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <string.h>
 
 #include "hook.h"
 #include "symbols.h"
@@ -38,55 +42,87 @@ static void *ask_usable_size(void)
 	return NULL;
 }
 
-struct resolving {
-	struct symbols symbols;
-	bool usable;
-};
+static LARGE_TABLE struct symbols symbols;
+static bool usable; /* symbols tells; else only dlsym does */
+static _Atomic bool resolved;
+static __thread bool within;
 
-static COLD void resolve(const struct resolving *r, void **real, const char *name)
+static COLD void resolve(void **real, const char *name, uint32_t hash)
 {
 	void *found;
 
 	if (*real)
 		return;
-	if (!r->usable || !symbols_next(&r->symbols, name, &found))
+	if (!usable || !symbols_next(&symbols, name, hash, &found))
 		found = dlsym(RTLD_NEXT, name);
 	*real = found ? found : (void *)missing;
 }
 
 /* As code, since a table of pointers to names would have to be relocated at each start. */
-static void resolve_all(const struct resolving *r)
+#define RESOLVE(name) resolve((void **)&real_##name, #name, symbols_hash(#name, sizeof(#name) - 1));
+static void resolve_first(void)
 {
-#define HOOK(ret, name, params, args, class) resolve(r, (void **)&real_##name, #name);
-#define HOOK_OPEN(ret, name, params, args, open) resolve(r, (void **)&real_##name, #name);
+#define HOOK(ret, name, params, args, class) RESOLVE(name)
+#define HOOK_OPEN(ret, name, params, args, open)
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+	/* those that choose their own implementation: dlsym is not to be called later */
+	RESOLVE(time)
+	RESOLVE(gettimeofday)
+	RESOLVE(__gettimeofday)
+}
+
+static COLD void resolve_others(void)
+{
+#define HOOK(ret, name, params, args, class)
+#define HOOK_OPEN(ret, name, params, args, open) RESOLVE(name)
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_OPEN
 }
 
-static void resolve_usable_size(const struct resolving *r)
+static void resolve_usable_size(void)
 {
 	void *found;
 
-	if (!r->usable ||
-	    !symbols_next_beside(&r->symbols, "malloc_usable_size", "free", &found))
+	if (!usable || !symbols_next_beside(&symbols, "malloc_usable_size", "free", &found))
 		found = ask_usable_size();
 	hook_usable_size = (size_t (*)(void *))found;
 }
 
+static void resolve_all(void)
+{
+	usable = symbols_begin(&symbols);
+	resolve_first();
+	if (!usable)
+		resolve_others();
+	resolve_usable_size();
+	atomic_store_explicit(&resolved, true, memory_order_release);
+}
+
 void hook_resolve(void)
 {
-	static __thread bool within;
-	struct resolving r;
 	int saved = errno;
 
 	/* dlsym of a name that is not there allocates: the hooks of the allocator cope with NULL */
-	if (within)
+	if (within || atomic_load_explicit(&resolved, memory_order_acquire))
 		return;
 	within = true;
-	r.usable = symbols_begin(&r.symbols);
-	resolve_all(&r);
-	resolve_usable_size(&r);
+	resolve_all();
+	within = false;
+	errno = saved;
+}
+
+COLD void hook_find(void **real, const char *name)
+{
+	int saved = errno;
+
+	hook_resolve();
+	if (within || *real)
+		return;
+	within = true;
+	resolve(real, name, symbols_hash(name, strlen(name)));
 	within = false;
 	errno = saved;
 }

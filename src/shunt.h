@@ -24,6 +24,12 @@
 #define set_relaxed(object, value) atomic_store_explicit(&(object), (value), memory_order_relaxed)
 
 /*
+ * A large table: it lies behind the variables that every process touches, which then take a
+ * few pages. Each page costs at a start, and in the parent and in the child of a fork.
+ */
+#define LARGE_TABLE __attribute__((section(".bss.large")))
+
+/*
  * The life of the library in its process. LOADING: libc's functions are not all
  * found yet, every hook passes through. LIVE: at work. ASIDE: everything was
  * filled and opened, every hook passes through for good (mode:off, skip:, seccomp).

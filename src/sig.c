@@ -44,7 +44,7 @@ struct disposition {
 
 _Atomic bool sig_active;
 
-static struct disposition table[SIGNALS];
+static LARGE_TABLE struct disposition table[SIGNALS];
 static _Atomic int table_word;
 static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
 static _Atomic(sighandler_t) pipe_handler;

@@ -14,7 +14,7 @@ enum { SITES = 512, PROBES = 16, LEVELS = 12, STEADY = 64 };
  */
 enum { LARGE = 128 * 1024, VAST = 1024 * 1024 };
 
-static struct site sites[SITES];
+static LARGE_TABLE struct site sites[SITES];
 static _Atomic bool used;
 static struct site nowhere = { .caller = 1, .stats = SITE_NONE }; /* when the table is full */
 

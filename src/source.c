@@ -24,13 +24,13 @@ enum { WAYS = 8, SETS = SOURCES / WAYS, LOCKS = 256 };
 #define SETTLE_AGE (10 * SECOND)
 #define CLOCK_STEPS (20 * 1000000) /* two steps of the coarsest clock that stamps are taken from */
 
-static struct source sources[SOURCES];
+static LARGE_TABLE struct source sources[SOURCES];
 static bool set_used[SETS]; /* so that no page is touched in vain: most processes have a source or two */
 static struct lock set_lock[SETS];
 
 /* Files that this process has locked. Full: every file counts as one that may not land. */
 enum lock_state { NOT_LOCKED, HELD_WHOLE, NEVER_AGAIN };
-static struct {
+static LARGE_TABLE struct {
 	dev_t device;
 	ino_t inode;
 	_Atomic uint8_t state;

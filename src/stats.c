@@ -36,7 +36,7 @@ enum { NOT_MADE, BEING_MADE, MADE };
 struct stats_own stats_own;
 
 /* Room for the struct at a page's start, whatever the size of a page (64 KiB at most). */
-static char room[sizeof(struct stats) + 2 * 65536];
+static LARGE_TABLE char room[sizeof(struct stats) + 2 * 65536];
 static _Atomic int state;
 static bool ready; /* all is made that could not be made without rights */
 

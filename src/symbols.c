@@ -68,15 +68,6 @@ bool symbols_begin(struct symbols *s)
 	return libc;
 }
 
-static uint32_t hash_of(const char *name)
-{
-	uint32_t h = 5381;
-
-	for (; *name; name++)
-		h = h * 33 + (unsigned char)*name;
-	return h;
-}
-
 /*
  * dlsym takes a symbol that has no version, else the only one that is not hidden:
  * such are older versions of a name.
@@ -150,11 +141,9 @@ static enum answer search(const struct symbols_object *o, uint32_t hash, const c
 }
 
 /* The first object that has NAME, or that may have it: *A says which. NULL: none has. */
-static const struct symbols_object *first(const struct symbols *s, const char *name, enum answer *a,
-					  void **found)
+static const struct symbols_object *first(const struct symbols *s, const char *name, uint32_t hash,
+					  enum answer *a, void **found)
 {
-	uint32_t hash = hash_of(name);
-
 	*found = NULL;
 	for (unsigned i = 0; i < s->count; i++) {
 		*a = search(&s->object[i], hash, name, found);
@@ -164,19 +153,25 @@ static const struct symbols_object *first(const struct symbols *s, const char *n
 	return NULL;
 }
 
-bool symbols_next(const struct symbols *s, const char *name, void **found)
+bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void **found)
 {
 	enum answer a;
 
-	return !first(s, name, &a, found) || a == HERE;
+	return !first(s, name, hash, &a, found) || a == HERE;
+}
+
+static const struct symbols_object *first_of(const struct symbols *s, const char *name,
+					     enum answer *a, void **found)
+{
+	return first(s, name, symbols_hash(name, strlen(name)), a, found);
 }
 
 bool symbols_next_beside(const struct symbols *s, const char *name, const char *other, void **found)
 {
 	enum answer a, b;
 	void *address;
-	const struct symbols_object *of_name = first(s, name, &a, found);
-	const struct symbols_object *of_other = first(s, other, &b, &address);
+	const struct symbols_object *of_name = first_of(s, name, &a, found);
+	const struct symbols_object *of_other = first_of(s, other, &b, &address);
 
 	if ((of_name && a == WHO_KNOWS) || (of_other && b == WHO_KNOWS))
 		return false;

@@ -3,8 +3,8 @@
  * symbols.h - what dlsym(RTLD_NEXT, ...) would answer, for a hundredth of its price.
  *
  * dlsym takes a lock and goes through every object of the process by way of a
- * general lookup, for each of some 450 names at each start of a process; for
- * a name that is not there it allocates as well. Here the hash tables of the
+ * general lookup, for each name at each start of a process; for a name that is
+ * not there it allocates as well. Here the hash tables of the
  * objects behind ours are read directly, and where the answer depends on more than
  * those tables (several versions of a name, a function that chooses its own
  * implementation, an auditor) none is given.
@@ -15,6 +15,7 @@
 #include <elf.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { SYMBOLS_OBJECTS = 96 };
@@ -34,6 +35,28 @@ struct symbols {
 };
 
 /*
+ * The hash of NAME, N bytes long, as the GNU section has it. Written out so that the compiler
+ * is through with it where the name is a constant: at each start 200 names are looked for.
+ */
+static inline __attribute__((always_inline)) uint32_t symbols_hash(const char *name, size_t n)
+{
+	uint32_t h = 5381;
+
+#define STEP(i)                                                                                   \
+	if ((i) < n)                                                                              \
+		h = h * 33 + (unsigned char)name[i];
+#define STEP8(i)                                                                                  \
+	STEP(i) STEP((i) + 1) STEP((i) + 2) STEP((i) + 3)                                          \
+	STEP((i) + 4) STEP((i) + 5) STEP((i) + 6) STEP((i) + 7)
+	STEP8(0) STEP8(8) STEP8(16) STEP8(24)
+#undef STEP8
+#undef STEP
+	for (size_t i = 32; i < n; i++)
+		h = h * 33 + (unsigned char)name[i];
+	return h;
+}
+
+/*
  * Collects the objects. False if dlsym has to be asked for everything. No lock is
  * taken: to be called where no other thread can load an object, that is at start.
  */
@@ -41,9 +64,9 @@ bool symbols_begin(struct symbols *s);
 
 /*
  * True: *FOUND is what dlsym(RTLD_NEXT, NAME) would return, NULL if nothing has that
- * name. False: only dlsym knows. Allocates nothing; errno is kept.
+ * name, whose hash is HASH. False: only dlsym knows. Allocates nothing; errno is kept.
  */
-bool symbols_next(const struct symbols *s, const char *name, void **found);
+bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void **found);
 
 /* The same, but NULL is found too where the next definition of OTHER is in another object. */
 bool symbols_next_beside(const struct symbols *s, const char *name, const char *other,

@@ -22,7 +22,7 @@ struct watched {
 	_Atomic bool looked; /* a look that is not in the accounts yet */
 };
 
-static struct watched table[WATCHED];
+static LARGE_TABLE struct watched table[WATCHED];
 
 /* The latest chunks of this thread, for writes that begin before one (a header in front) or in its middle. */
 static __thread uintptr_t recent[RECENT];

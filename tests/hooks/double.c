@@ -37,6 +37,12 @@ void hook_resolve(void)
 #undef HOOK_OPEN
 }
 
+void hook_find(void **real, const char *name)
+{
+	if (!double_resolving)
+		*real = dlsym(RTLD_NEXT, name);
+}
+
 __attribute__((constructor(101))) static void resolve_first(void)
 {
 	hook_resolve();

@@ -10,7 +10,7 @@ hooks_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/hooks
 tests_hooks_table_SOURCES = tests/hooks/table.c
 tests_hooks_table_LDADD = -ldl
 
-tests_hooks_next_SOURCES = tests/hooks/next.c src/symbols.c src/symbols.h
+tests_hooks_next_SOURCES = tests/hooks/next.c src/resolve.c src/symbols.c src/symbols.h
 tests_hooks_next_LDADD = -ldl
 
 tests_hooks_open_SOURCES = tests/hooks/open.c tests/hooks/open_cases.def src/hook_open.c $(hooks_double)

@@ -2,9 +2,11 @@
 /*
  * next.c - symbols.c against dlsym(RTLD_NEXT): for every row of the table of hooks, and for
  * names that are hard: several versions, functions that choose their implementation, data,
- * names that another object has or nobody. With a preload between us and libc too.
+ * names that another object has or nobody. With a preload between us and libc too. And
+ * resolve.c: what is found at the start, and what when it is first called.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hook.h"
 #include "symbols.h"
 
 #define HOOK(ret, name, params, args, class) #name,
@@ -19,6 +22,8 @@
 static const char *const rows[] = {
 #include "hooks.def"
 };
+#undef HOOK
+#undef HOOK_OPEN
 
 static const char *const hard[] = {
 	"memcpy", "strlen", "time", "gettimeofday",          /* choose themselves */
@@ -39,12 +44,17 @@ static void check(bool ok, const char *name, const char *what)
 		printf("FAILED: %s %s\n", name, what);
 }
 
+static bool next_of(const struct symbols *s, const char *name, void **found)
+{
+	return symbols_next(s, name, symbols_hash(name, strlen(name)), found);
+}
+
 /* True if an answer was given. */
 static bool compare(const struct symbols *s, const char *name)
 {
 	void *found;
 
-	if (!symbols_next(s, name, &found))
+	if (!next_of(s, name, &found))
 		return false;
 	check(found == dlsym(RTLD_NEXT, name), name, "is not what dlsym finds");
 	return true;
@@ -76,14 +86,43 @@ static void compare_beside(const struct symbols *s)
 	      "malloc_usable_size", "is not that of free's object");
 }
 
+/* Hooks that only open are found one by one: to look for all of them is half of what a start costs. */
+static void check_found_late(void)
+{
+	void *found = NULL;
+	unsigned early = 0;
+
+	hook_resolve();
+#define HOOK(ret, name, params, args, class)                                                       \
+	check(real_##name != NULL, #name, "is not found at start");
+#define HOOK_OPEN(ret, name, params, args, open) early += real_##name != NULL;
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+	check(early <= 3, "hooks that only open", "are found at start");
+	check(real_time && real_gettimeofday, "time", "is left to dlsym at any time");
+	errno = EXFULL;
+#define HOOK(ret, name, params, args, class)
+#define HOOK_OPEN(ret, name, params, args, open)                                                   \
+	check(REAL(name) && (!dlsym(RTLD_NEXT, #name) ||                                           \
+			     (void *)real_##name == dlsym(RTLD_NEXT, #name)), #name, "is not found late");
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+	check(errno == EXFULL, "errno", "is not kept");
+	hook_find(&found, "no_such_name_anywhere");
+	check(found && ((long (*)(void))found)() == -1 && errno == ENOSYS, "no such name",
+	      "fails otherwise");
+}
+
 /* What LD_PRELOAD brought has a read and a free of its own, and no malloc_usable_size. */
 static void check_preloaded(const struct symbols *s)
 {
 	void *found, *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
 
-	check(symbols_next(s, "read", &found) && found != dlsym(libc, "read"), "read",
+	check(next_of(s, "read", &found) && found != dlsym(libc, "read"), "read",
 	      "is not the preload's");
-	check(symbols_next(s, "write", &found) && found == dlsym(libc, "write"), "write",
+	check(next_of(s, "write", &found) && found == dlsym(libc, "write"), "write",
 	      "is not libc's");
 	check(symbols_next_beside(s, "malloc_usable_size", "free", &found) && !found, "free",
 	      "was found beside libc's malloc_usable_size");
@@ -130,6 +169,7 @@ int main(int argc, char **argv)
 	check(symbols_begin(&s), "libc", "was not found");
 	compare_all(&s);
 	compare_beside(&s);
+	check_found_late();
 	if (preloaded)
 		check_preloaded(&s);
 	else if (run_preloaded(argv[0]) != 0)

@@ -49,6 +49,11 @@ void hook_resolve(void)
 	real_sigprocmask = sigprocmask;
 }
 
+void hook_find(void **real, const char *name)
+{
+	hook_resolve();
+}
+
 void stats_end(enum stats_ended what, int signal)
 {
 	ended = what == STATS_SIGNAL ? signal : -1;

@@ -47,7 +47,7 @@ __thread unsigned char thread_passive;
 static bool in_handler;
 static int ours[8], ours_count;
 
-void hook_resolve(void)
+void hook_find(void **real, const char *name)
 {
 }
 
