@@ -24,10 +24,28 @@ void format_char(struct format *f, char c)
 	}
 }
 
+/* N bytes at once: a report is a few thousand, made in the place of a program that is ending. */
+static void put(struct format *f, const char *s, size_t n)
+{
+	while (n > 0) {
+		size_t room = f->size - f->length - !f->out, now = n < room ? n : room;
+
+		memcpy(f->buf + f->length, s, now);
+		f->length += now;
+		s += now;
+		n -= now;
+		if (n > 0 && !f->out)
+			break;
+		if (n > 0)
+			format_flush(f);
+	}
+	if (!f->out)
+		f->buf[f->length] = '\0';
+}
+
 void format_text(struct format *f, const char *s)
 {
-	while (*s)
-		format_char(f, *s++);
+	put(f, s, strlen(s));
 }
 
 void format_fill(struct format *f, char c, size_t n)
@@ -119,15 +137,33 @@ static void json_ascii(struct format *f, unsigned char c)
 		format_char(f, (char)c);
 }
 
+/* How many of the N bytes at S stand for themselves in a JSON string. */
+static size_t json_plain(const unsigned char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 void format_json(struct format *f, const char *text, size_t max)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	size_t n = strnlen(text, max);
+	size_t n = strnlen(text, max), plain;
 
 	format_char(f, '"');
-	while (n > 0) {
-		size_t length = utf8_length(s, n), step = length ? length : 1;
+	for (;;) {
+		size_t length, step;
 
+		plain = json_plain(s, n);
+		put(f, (const char *)s, plain);
+		s += plain;
+		n -= plain;
+		if (n == 0)
+			break;
+		length = utf8_length(s, n);
+		step = length ? length : 1;
 		if (length == 0)
 			hex4(f, 0xfffd);
 		else if (length == 1)

@@ -29,7 +29,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/sig.c src/sig.h src/sig_mask.c src/sig_stack.c src/site.c src/site.h \
 	src/sleep.c src/sleep.h src/source.c src/source.h \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \
-	src/stats_own.h src/stats_table.c src/stats_table.h \
+	src/stats_own.h src/stats_sweep.c src/stats_sweep.h src/stats_table.c src/stats_table.h \
 	src/symbols.c src/symbols.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
 	src/watch.c src/watch.h
 

@@ -8,6 +8,7 @@
 #include "prim.h"
 
 __thread unsigned long prim_calls;
+uint64_t prim_critical = ~UINT64_C(0);
 
 int prim_poll(struct pollfd *fds, unsigned n, int timeout_ms)
 {

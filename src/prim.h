@@ -217,12 +217,16 @@ static inline int prim_prlimit(int resource, const struct rlimit *set, struct rl
 	return (int)PRIM4(SYS_prlimit64, 0, resource, set, old);
 }
 
-/* Blocks every signal of this thread; *OLD is for prim_signals_restore. */
+/*
+ * What prim_signals_block blocks: every signal; all but SIGBUS from when the fault handler is
+ * in front of it (sig_own_faults), since the counters lie in a file that may be truncated.
+ */
+extern uint64_t prim_critical;
+
+/* Blocks the signals of this thread; *OLD is for prim_signals_restore. */
 static inline void prim_signals_block(uint64_t *old)
 {
-	static const uint64_t all = ~UINT64_C(0);
-
-	prim_sigprocmask(SIG_SETMASK, &all, old);
+	prim_sigprocmask(SIG_SETMASK, &prim_critical, old);
 }
 static inline void prim_signals_restore(const uint64_t *old)
 {

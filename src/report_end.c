@@ -88,7 +88,8 @@ static bool counted(void)
 static void report_process(struct target *t)
 {
 	if (config.format == FORMAT_JSON) {
-		if (counted())
+		/* who landed something has asked already; else what the kernel's release says must do */
+		if (counted() && atomic_load(&stats_peek_own()->arms))
 			stats_set_features(true, maps_has_query(), false);
 		report_json(counters(t->scratch), NULL, gather, t);
 	} else {
@@ -145,7 +146,7 @@ static bool is_json(void)
 
 static void report_alone(void)
 {
-	if (counted() || (is_json() ? is_root() || report_path_per_process() : says_nothing_found()))
+	if (counted() || report_path_made() || (is_json() ? is_root() : says_nothing_found()))
 		write_report(false);
 	else
 		stats_family_hand_over();
@@ -170,8 +171,10 @@ static bool nothing_to_do(void)
 		return false;
 	if (!report_path_wanted())
 		return !is_root() || !stats_family_has_files();
+	if (report_path_made())
+		return false;
 	if (is_json())
-		return !is_root() && !report_path_per_process();
+		return !is_root();
 	if (says_nothing_found())
 		return false;
 	if (report_path_per_process())

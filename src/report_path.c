@@ -198,6 +198,11 @@ void report_path_keep(void)
 		keep(&report, prim_move_high(fd));
 }
 
+bool report_path_made(void)
+{
+	return report.fd >= 0 && report_path_per_process();
+}
+
 int report_path_open(bool *mine)
 {
 	char path[PATH];

@@ -23,6 +23,9 @@ bool report_path_per_process(void);
 /* Opens the path now, for later. For one who may soon have no right to. */
 void report_path_keep(void);
 
+/* Was that done for a path with %p? Then there is a file, which had better not stay empty. */
+bool report_path_made(void);
+
 /*
  * A descriptor for the report, *MINE if the caller is to close it. -errno: it cannot
  * be had, which was said on standard error if there is one. -ENOENT is quiet: there is

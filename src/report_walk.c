@@ -182,7 +182,7 @@ const struct walk *report_walk(const struct stats *const *process, size_t count,
 		const struct stats_route *r = process[p]->route;
 
 		add_totals(&walk.total, process[p]);
-		for (size_t i = 0; i < STATS_ROUTES; i++)
+		for (size_t i = 0; i < STATS_ROUTES && walk_used(&r[i].state); i++)
 			if (atomic_load_explicit(&r[i].state, memory_order_acquire) == 2 &&
 			    !is_empty(&r[i]))
 				add_route(process[p], &r[i]);

@@ -55,6 +55,15 @@ unsigned walk_why_not(const struct walk_sums *s);
  */
 unsigned walk_verdicts(const struct walk_sums *s, unsigned *order);
 
+/*
+ * Is this row, or site, or any behind it in use? They are taken in order, and what was never
+ * taken is not to be looked at: each page of it would come into being.
+ */
+static inline bool walk_used(const _Atomic uint32_t *state)
+{
+	return atomic_load_explicit(state, memory_order_relaxed) != 0;
+}
+
 /* The site of INDEX in S, NULL if it is none or not complete. */
 const struct stats_site *walk_site(const struct stats *s, int index);
 

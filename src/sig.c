@@ -48,6 +48,7 @@ static LARGE_TABLE struct disposition table[SIGNALS];
 static _Atomic int table_word;
 static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
 static _Atomic(sighandler_t) pipe_handler;
+static _Atomic uint64_t inherited; /* the handlers that were there before us, or are ours no more */
 static void *_Atomic restorer; /* of a handler installed by libc; NULL if not known */
 static int own_pid;
 static bool want_endings;
@@ -107,6 +108,7 @@ static COLD void learn_inherited(void)
 		if (table[s].ours || ask_kernel(s, &k) < 0 || !is_handler((sighandler_t)k.handler))
 			continue;
 		atomic_store_explicit(&handlers_exist, true, memory_order_relaxed);
+		inherited |= sig_bit(s);
 		if (k.flags & KERNEL_RESTORER)
 			atomic_store(&restorer, k.restorer);
 	}
@@ -153,7 +155,10 @@ static void learn_restorer(int signal)
 		atomic_store(&restorer, k.restorer);
 }
 
-/* Everything is blocked while ours runs: nothing may interrupt a fill. */
+/*
+ * Everything is blocked while ours runs: nothing may interrupt a fill. But for SIGBUS, which
+ * blocked would kill where the file of the counters was truncated; see fault.c.
+ */
 static int exchange_ours(int signal, void (*handler)(int, siginfo_t *, void *), int flags,
 			 struct sigaction *old)
 {
@@ -161,6 +166,7 @@ static int exchange_ours(int signal, void (*handler)(int, siginfo_t *, void *), 
 
 	a.sa_sigaction = handler;
 	sigfillset(&a.sa_mask);
+	sigdelset(&a.sa_mask, SIGBUS);
 	return REAL(sigaction)(signal, &a, old);
 }
 
@@ -353,8 +359,10 @@ void sig_note_raw(int signal)
 	table_take(&mask);
 	table[signal].ours = false;
 	table[signal].stripped = 0;
-	if (is_fault(signal)) /* ours is no longer in front */
+	if (is_fault(signal)) { /* ours is no longer in front */
 		atomic_store(&cannot_own, true);
+		prim_critical = ~UINT64_C(0);
+	}
 	table_drop(&mask);
 }
 
@@ -400,10 +408,15 @@ bool sig_own_faults(void)
 	if (!atomic_load(&sig_active) || atomic_load(&cannot_own))
 		return false;
 	table_take(&mask);
+	if (!atomic_load(&inherited_known))
+		learn_inherited();
 	for (int s = 1; s < SIGNALS; s++)
-		strip_existing(s);
-	if (own(SIGSEGV) && own(SIGBUS))
+		if (inherited & sig_bit(s) || atomic_load(&raw_changes))
+			strip_existing(s);
+	if (own(SIGSEGV) && own(SIGBUS)) {
+		prim_critical = ~sig_bit(SIGBUS);
 		atomic_store_explicit(&faults_owned, true, memory_order_release);
+	}
 	table_drop(&mask);
 	errno = saved;
 	return atomic_load(&faults_owned);
@@ -459,6 +472,19 @@ static void call_handler(int signal, siginfo_t *info, ucontext_t *context,
 static bool was_sent(int signal, const siginfo_t *info)
 {
 	return info->si_code <= 0 || (signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
+}
+
+bool sig_defer(siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+	uint64_t mask = sig_bits(&c->uc_sigmask);
+
+	/* no mask of the program's has SIGSEGV in it */
+	if (!was_sent(SIGBUS, info) || !(mask & sig_bit(SIGSEGV)))
+		return false;
+	sig_set_bits(&c->uc_sigmask, mask | sig_bit(SIGBUS));
+	PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGBUS, info);
+	return true;
 }
 
 void sig_chain(int signal, siginfo_t *info, void *context)

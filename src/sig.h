@@ -64,6 +64,13 @@ bool sig_faults_owned(void);
  */
 void sig_chain(int signal, siginfo_t *info, void *context);
 
+/*
+ * From our fault handler: a SIGBUS that was sent while this thread has its signals blocked by
+ * prim_signals_block, which leaves SIGBUS out for the sake of the counters. True: it waits
+ * in the kernel until they are unblocked.
+ */
+bool sig_defer(siginfo_t *info, void *context);
+
 /* Has the program any handler installed at all (now or ever)? Then critical sections block signals. */
 bool sig_handlers_exist(void);
 

@@ -28,6 +28,7 @@
 #include "report_path.h"
 #include "report_walk.h"
 #include "shunt.h"
+#include "sig.h"
 #include "stats_family.h"
 #include "stats_own.h"
 
@@ -95,6 +96,15 @@ void stats_write_head(struct stats *s)
 _Static_assert(sizeof(SHUNT_VERSION) <= sizeof(((struct stats *)0)->version), "version fits");
 _Static_assert(sizeof(STATS_MAGIC) >= sizeof(((struct stats *)0)->magic), "magic fills its field");
 
+/* Only with our handler in front: a page that the file cannot give is a SIGBUS. */
+static bool map_file(int fd)
+{
+	if (sig_own_faults() && map_over(MAP_SHARED, fd))
+		return true;
+	stats_family_remove_own();
+	return false;
+}
+
 /* A file under the region if one can be had, else memory that will serve until the end. */
 static void make_counters(void)
 {
@@ -103,12 +113,10 @@ static void make_counters(void)
 	if (stats_family_move(region()))
 		return;
 	fd = ready && stats_family_is_short_lived() ? -1 : stats_family_create_own();
-	if (fd >= 0 && !map_over(MAP_SHARED, fd))
-		stats_family_remove_own();
+	if (fd < 0 || !map_file(fd))
+		map_over(MAP_SHARED | MAP_ANONYMOUS, -1);
 	if (fd >= 0)
 		prim_close(fd);
-	else
-		map_over(MAP_SHARED | MAP_ANONYMOUS, -1);
 	stats_write_head(region());
 }
 
@@ -295,8 +303,6 @@ void stats_end(enum stats_ended what, int signal)
 	s->signal = signal;
 	atomic_store(&s->finished, stats_own.finished);
 	atomic_store(&s->ended, what);
-	if (what == STATS_SIGNAL) /* perhaps nothing more is done here */
-		stats_trim();
 }
 
 void stats_set_features(bool lease, bool procmap, bool guard)
@@ -318,7 +324,7 @@ bool stats_rescue(const void *address)
 {
 	uintptr_t a = (uintptr_t)address, start = (uintptr_t)region();
 
-	if (a < start || a >= start + region_size())
+	if ((a < start || a >= start + region_size()) && !stats_file_maps(a))
 		return false;
 	return !prim_mmap_failed(prim_mmap((void *)page_down(a), shunt_page,
 					   PROT_READ | PROT_WRITE,
@@ -364,19 +370,4 @@ bool stats_empty(const struct stats *s)
 	STATS_TOTAL_COUNTERS(F)
 #undef F
 	return atomic_load_explicit(&s->route[0].state, memory_order_relaxed) == 0;
-}
-
-void stats_trim(void)
-{
-	struct stats *s = stats_peek_own();
-	int site = STATS_SITES, route = STATS_ROUTES;
-
-	if (!s || !stats_own.file.name[0])
-		return;
-	while (site > 0 && s->site[site - 1].state == 0)
-		site--;
-	while (route > 0 && s->route[route - 1].state == 0)
-		route--;
-	give_back(&s->site[site], &s->site[STATS_SITES]);
-	give_back(&s->route[route], &s->route[STATS_ROUTES]);
 }

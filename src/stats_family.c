@@ -29,6 +29,7 @@ struct shared {
 
 /* Made before the first fork; NULL where there was none, or no memory. */
 static struct shared *_Atomic shared;
+static struct stats *_Atomic names; /* made with it, where the family's file has none */
 static _Atomic bool looked; /* for the family's file, before a fork */
 
 enum { SWEEP_EVERY = 64 };
@@ -113,15 +114,6 @@ static void visit_one(int dir, const char *name, visit_fn *visit, void *context)
 	prim_close(fd);
 }
 
-/* linux_dirent64, for getdents: not in libc's headers under this name */
-struct entry {
-	uint64_t ino;
-	int64_t off;
-	uint16_t length;
-	uint8_t type;
-	char name[];
-};
-
 static void visit_dir(int dir, visit_fn *visit, void *context)
 {
 	_Alignas(8) char buf[2048];
@@ -129,7 +121,7 @@ static void visit_dir(int dir, visit_fn *visit, void *context)
 
 	while ((n = prim_getdents(dir, buf, sizeof(buf))) > 0)
 		for (ssize_t at = 0; at < n;) {
-			const struct entry *e = (const struct entry *)(buf + at);
+			const struct stats_file_entry *e = (const void *)(buf + at);
 
 			visit_one(dir, e->name, visit, context);
 			at += e->length;
@@ -160,13 +152,6 @@ static void visit_family(visit_fn *visit, void *context)
 	}
 }
 
-static struct stats *map(int fd)
-{
-	struct stats *s = prim_mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return prim_mmap_failed(s) ? NULL : s;
-}
-
 /* What was handed over by a child that could not remove its file. */
 static void sweep_one(int dir, const char *name, int fd, const struct head *head, void *context)
 {
@@ -177,13 +162,13 @@ static void sweep_one(int dir, const char *name, int fd, const struct head *head
 /* Children may still be counting in it: so it is emptied as it is read. */
 static void take_family_file(int fd, struct sum *sum)
 {
-	struct stats *s = map(fd);
+	struct stats *s = stats_file_map(fd);
 
 	if (!s)
 		return;
 	if (report_valid(s, sizeof(*s)))
 		sum->count += stats_take_all(sum->to, s);
-	prim_munmap(s, sizeof(*s));
+	stats_file_unmap(s);
 }
 
 static void collect_one(int dir, const char *name, int fd, const struct head *head, void *context)
@@ -236,7 +221,7 @@ static struct stats *open_in(int dir, const char *name)
 	if (fd < 0)
 		return NULL;
 	if (read_head(fd, &head) && !head.reported)
-		s = map(fd);
+		s = stats_file_map(fd);
 	prim_close(fd);
 	return s;
 }
@@ -294,7 +279,7 @@ static struct stats *create(void)
 
 	if (fd < 0)
 		return NULL;
-	s = map(fd);
+	s = stats_file_map(fd);
 	prim_close(fd);
 	if (s)
 		write_family_head(s);
@@ -304,7 +289,7 @@ static struct stats *create(void)
 		return s;
 	}
 	if (s)
-		prim_munmap(s, sizeof(*s));
+		stats_file_unmap(s);
 	stats_file_remove(&file);
 	return NULL;
 }
@@ -343,6 +328,7 @@ bool stats_family_move(struct stats *to)
 	if (!stats_family() ||
 	    prim_mmap_failed(prim_mremap(kept, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to)))
 		return false;
+	stats_file_forget(kept);
 	kept = to;
 	return true;
 }
@@ -361,13 +347,34 @@ void stats_family_keep(void)
 
 /* ---- round a fork ---- */
 
+static void *map_shared(size_t size)
+{
+	void *p = prim_mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return prim_mmap_failed(p) ? NULL : p;
+}
+
 static void share(void)
 {
-	struct shared *none = NULL, *page = prim_mmap(NULL, shunt_page, PROT_READ | PROT_WRITE,
-						      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *none = NULL, *page = map_shared(shunt_page);
 
-	if (!prim_mmap_failed(page) && !atomic_compare_exchange_strong(&shared, &none, page))
+	if (page && !atomic_compare_exchange_strong(&shared, &none, page))
 		prim_munmap(page, shunt_page);
+}
+
+/* Addresses and room only: pages come with the first names. */
+static void share_names(void)
+{
+	struct stats *none = NULL, *s = adds_up() ? NULL : map_shared(sizeof(*s));
+
+	if (s && !atomic_compare_exchange_strong(&names, &none, s))
+		prim_munmap(s, sizeof(*s));
+}
+
+struct stats *stats_family_names(void)
+{
+	return atomic_load(&names);
 }
 
 /* The root's number and start name the family's file, and a child may not be able to ask. */
@@ -377,6 +384,7 @@ static void begin_family(void)
 		stats_ticks();
 	if (!config.stats[0])
 		share();
+	share_names();
 	stats_own.forked = true;
 }
 
@@ -492,15 +500,13 @@ static void end_family(void)
 	atomic_store(&s->finished, stats_own.finished);
 	s->signal = stats_own.signal;
 	atomic_store(&s->ended, stats_own.ended);
-	prim_munmap(s, sizeof(*s));
+	stats_file_unmap(s);
 }
 
 static void end_root(struct stats *own)
 {
 	if (own && stats_empty(own))
 		stats_discard();
-	else
-		stats_trim();
 	if (!stats_family_has_files())
 		return;
 	end_family();

@@ -27,6 +27,13 @@
  */
 struct stats *stats_family(void);
 
+/*
+ * Where each process of the family has counters of its own, the names of places in the
+ * program that others of it have found: only the sites and modules are used. NULL if there are
+ * none. A child that had to find them itself would pay more for it than for its work.
+ */
+struct stats *stats_family_names(void);
+
 /* Puts them at TO, for good, if there are any. */
 bool stats_family_move(struct stats *to);
 

@@ -5,15 +5,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "prim.h"
+#include "sig.h"
+#include "stats_sweep.h"
 
-enum { DIRS = 4, DIR_PATH = 320, TRIES = 9 };
+enum { DIRS = 4, DIR_PATH = 320, TRIES = 9, MAPPED = 8 };
 
 static char dirs[DIRS][DIR_PATH];
 static int dir_count;
+static _Atomic uintptr_t mapped[MAPPED]; /* 0: a free place */
 
 static void add_dir(const char *base, size_t base_length, const char *below)
 {
@@ -97,10 +101,14 @@ void stats_file_name(char *name, int pid, uint64_t ticks, const char *extra)
 	format_text(&f, ".shunt");
 }
 
-/*
- * The blocks are had at once: a file that is merely long is a SIGBUS later, when the
- * file system is full.
- */
+/* Where there is no room for the head, another directory may have some. The rest: see stats_file_map. */
+static int allocate(int fd)
+{
+	int ret = prim_fallocate(fd, 0, 0, offsetof(struct stats, module));
+
+	return ret < 0 ? ret : (int)PRIM2(SYS_ftruncate, fd, sizeof(struct stats));
+}
+
 static int create_in(int dir, struct stats_file *file)
 {
 	int fd = prim_openat(dir, file->name,
@@ -110,7 +118,7 @@ static int create_in(int dir, struct stats_file *file)
 
 	if (fd < 0)
 		return fd;
-	ret = prim_fallocate(fd, 0, 0, sizeof(struct stats));
+	ret = allocate(fd);
 	if (ret == 0)
 		ret = prim_fstat(fd, &st);
 	if (ret < 0) {
@@ -157,6 +165,8 @@ int stats_file_create(struct stats_file *file, int pid, uint64_t ticks, const ch
 			continue;
 		file->dir = i;
 		fd = create_numbered(dir, file, pid, ticks, extra);
+		if (fd >= 0 && !config.stats[0]) /* whoever adds a file takes others away */
+			stats_sweep(dir, STATS_SWEEP_SOME);
 		prim_close(dir);
 	}
 	if (fd < 0)
@@ -185,4 +195,55 @@ bool stats_file_remove(struct stats_file *file)
 	if (ours)
 		file->name[0] = '\0';
 	return ours;
+}
+
+/* ---- mappings ---- */
+
+static bool exchange(uintptr_t from, uintptr_t to)
+{
+	for (int i = 0; i < MAPPED; i++) {
+		uintptr_t expected = from;
+
+		if (atomic_compare_exchange_strong(&mapped[i], &expected, to))
+			return true;
+	}
+	return false;
+}
+
+struct stats *stats_file_map(int fd)
+{
+	struct stats *s;
+
+	if (!sig_own_faults())
+		return NULL;
+	s = prim_mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (prim_mmap_failed(s))
+		return NULL;
+	if (exchange(0, (uintptr_t)s))
+		return s;
+	prim_munmap(s, sizeof(*s));
+	return NULL;
+}
+
+void stats_file_forget(const struct stats *s)
+{
+	exchange((uintptr_t)s, 0);
+}
+
+/* Forgotten first: another thread's memory may be there at once. */
+void stats_file_unmap(struct stats *s)
+{
+	stats_file_forget(s);
+	prim_munmap(s, sizeof(*s));
+}
+
+bool stats_file_maps(uintptr_t address)
+{
+	for (int i = 0; i < MAPPED; i++) {
+		uintptr_t at = atomic_load(&mapped[i]);
+
+		if (at && address >= at && address - at < sizeof(struct stats))
+			return true;
+	}
+	return false;
 }

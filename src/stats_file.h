@@ -28,10 +28,34 @@ int stats_file_dirs(void);
 int stats_file_open_dir(int i);
 
 /*
- * Makes a file of struct stats with all its blocks, "PID-TICKS[EXTRA].shunt", in
- * the first directory that takes it; FILE says where. Returns a descriptor or -errno.
+ * Makes a file of struct stats, "PID-TICKS[EXTRA].shunt", in the first directory that takes
+ * it; FILE says where. It has the blocks of its head, most others are never needed.
+ * Returns a descriptor or -errno.
  */
 int stats_file_create(struct stats_file *file, int pid, uint64_t ticks, const char *extra);
+
+/*
+ * Maps FD, a file of struct stats. A page that cannot be had, since somebody truncated the file
+ * or the file system is full, is a SIGBUS: so only where our handler is in front of it
+ * (sig_own_faults), and that is told of the place. NULL if it is not, or too many are mapped.
+ */
+struct stats *stats_file_map(int fd);
+void stats_file_unmap(struct stats *s);
+
+/* S was moved, and is no such place any more. */
+void stats_file_forget(const struct stats *s);
+
+/* Does ADDRESS lie in one of them? */
+bool stats_file_maps(uintptr_t address);
+
+/* linux_dirent64, for getdents: not in libc's headers under this name */
+struct stats_file_entry {
+	uint64_t ino;
+	int64_t off;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
 
 /* The name of such a file. */
 void stats_file_name(char *name, int pid, uint64_t ticks, const char *extra);

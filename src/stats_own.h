@@ -55,7 +55,4 @@ struct stats *stats_peek_own(void);
  */
 void stats_discard(void);
 
-/* The file is to stay: gives back the blocks of rows and sites that were never used. */
-void stats_trim(void);
-
 #endif

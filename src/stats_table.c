@@ -48,14 +48,13 @@ static void copy_frame(struct stats *to, struct stats_frame *frame, const struct
 	frame->symbol[STATS_SYMBOL - 1] = '\0';
 }
 
-/* The index in TO of SITE of FROM, -1 when it is none or there is no room. */
-static int add_site(struct stats *to, const struct stats *from, const struct stats_site *site)
+int stats_site_copy(struct stats *to, const struct stats *from, const struct stats_site *site)
 {
 	struct stats_site *copy;
 
 	if (!site)
 		return -1;
-	for (int i = 0; i < STATS_SITES; i++)
+	for (int i = 0; i < STATS_SITES && walk_used(&to->site[i].state); i++)
 		if (walk_same_site(to, walk_site(to, i), from, site))
 			return i;
 	copy = stats_site_take(to);
@@ -83,8 +82,8 @@ static void publish_route(struct stats *to, struct stats_route *copy, const stru
 	copy->source = r->source;
 	copy->sink = r->sink;
 	copy->engine = r->engine;
-	copy->read_site = add_site(to, from, walk_site(from, r->read_site));
-	copy->write_site = add_site(to, from, walk_site(from, r->write_site));
+	copy->read_site = stats_site_copy(to, from, walk_site(from, r->read_site));
+	copy->write_site = stats_site_copy(to, from, walk_site(from, r->write_site));
 	copy->read_caller = r->read_caller;
 	copy->write_caller = r->write_caller;
 	memcpy(copy->example_source, r->example_source, sizeof(copy->example_source) - 1);
@@ -137,7 +136,7 @@ static void add_route(struct stats *to, const struct stats *from, const struct s
 
 void stats_add_all(struct stats *to, const struct stats *from)
 {
-	for (int i = 0; i < STATS_ROUTES; i++)
+	for (int i = 0; i < STATS_ROUTES && walk_used(&from->route[i].state); i++)
 		if (atomic_load_explicit(&from->route[i].state, memory_order_acquire) == 2)
 			add_route(to, from, &from->route[i]);
 #define F(name, type) ADD(to, from, name);
@@ -162,7 +161,7 @@ bool stats_take_all(struct stats *to, struct stats *from)
 {
 	bool any = false;
 
-	for (int i = 0; i < STATS_ROUTES; i++)
+	for (int i = 0; i < STATS_ROUTES && walk_used(&from->route[i].state); i++)
 		if (atomic_load_explicit(&from->route[i].state, memory_order_acquire) == 2)
 			any |= take_route(to, from, &from->route[i]);
 #define F(name, type) TAKE(to, from, name, any);

@@ -24,8 +24,10 @@
 #endif
 
 #include "format.h"
+#include "report_walk.h"
 #include "sig.h"
 #include "stats.h"
+#include "stats_family.h"
 #include "stats_table.h"
 
 struct trace {
@@ -138,7 +140,7 @@ void unwind_before_fork(void)
 /* A site that was named before, perhaps by another thread just now; -1 if there is none. */
 static int find(const struct stats *s, const struct trace *t)
 {
-	for (int i = 0; i < STATS_SITES; i++) {
+	for (int i = 0; i < STATS_SITES && walk_used(&s->site[i].state); i++) {
 		const struct stats_site *site = &s->site[i];
 		unsigned same = 0;
 
@@ -153,13 +155,10 @@ static int find(const struct stats *s, const struct trace *t)
 	return -1;
 }
 
-/*
- * The counters are the family's: another child may have been at this place, and left a name
- * for it. What loading libunwind costs is more than a short-lived child does.
- */
+/* The site in S whose innermost frame is CALLER, -1 if there is none. */
 static int find_caller(const struct stats *s, uintptr_t caller)
 {
-	for (int i = 0; i < STATS_SITES; i++)
+	for (int i = 0; i < STATS_SITES && walk_used(&s->site[i].state); i++)
 		if (atomic_load_explicit(&s->site[i].state, memory_order_acquire) == 2 &&
 		    s->site[i].frame[0].address == caller)
 			return i;
@@ -205,6 +204,44 @@ static int add(struct stats *s, const struct trace *t)
 	return (int)(site - s->site);
 }
 
+/*
+ * A place that another process of the family has named: in the family's counters, which are
+ * ours then, or to be copied into ours. What loading libunwind and walking the stack costs is
+ * more than a short-lived child does.
+ */
+static int find_named(struct stats *s, uintptr_t caller)
+{
+	struct stats *names = stats_family_names();
+	int index;
+
+	if (stats_is_shared())
+		return find_caller(s, caller);
+	if (!names)
+		return -1;
+	index = find_caller(names, caller);
+	return index < 0 ? -1 : stats_site_copy(s, names, &names->site[index]);
+}
+
+static int walk_and_add(struct stats *s, uintptr_t caller)
+{
+	struct stats *names = stats_family_names();
+	struct trace t = { .count = 0 };
+	int index;
+
+	/* libunwind asks the kernel whether an address can be read: that must not open a landing */
+	thread_passive++;
+	walk_stack(caller, &t);
+	thread_passive--;
+	if (t.count == 0)
+		t.at[t.count++] = caller;
+	index = find(s, &t);
+	if (index < 0)
+		index = add(s, &t);
+	if (index >= 0 && names)
+		stats_site_copy(names, s, &s->site[index]);
+	return index;
+}
+
 bool unwind_inside(void)
 {
 	return inside != 0;
@@ -212,33 +249,18 @@ bool unwind_inside(void)
 
 int unwind_site(const void *caller)
 {
-	struct trace t = { .count = 0 };
-	struct stats *s;
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	int saved = errno, index;
+	int saved = errno, index = UNWIND_NOT_NOW;
+	struct stats *s;
 
-	if ((inside && here < inside) || sig_in_handler()) {
-		errno = saved;
-		return UNWIND_NOT_NOW;
-	}
-	inside = here;
-	s = stats_get();
-	index = stats_is_shared() ? find_caller(s, (uintptr_t)caller) : -1;
-	if (index >= 0) {
+	if (!(inside && here < inside) && !sig_in_handler()) {
+		inside = here;
+		s = stats_get();
+		index = find_named(s, (uintptr_t)caller);
+		if (index < 0)
+			index = walk_and_add(s, (uintptr_t)caller);
 		inside = 0;
-		errno = saved;
-		return index;
 	}
-	/* libunwind asks the kernel whether an address can be read: that must not open a landing */
-	thread_passive++;
-	walk_stack((uintptr_t)caller, &t);
-	thread_passive--;
-	if (t.count == 0)
-		t.at[t.count++] = (uintptr_t)caller;
-	index = find(s, &t);
-	if (index < 0)
-		index = add(s, &t);
-	inside = 0;
 	errno = saved;
 	return index;
 }

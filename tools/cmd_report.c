@@ -287,5 +287,7 @@ int cmd_report(int argc, char **argv)
 		else
 			load(&r, argv[i]);
 	}
-	return finish(&r);
+	i = finish(&r);
+	sweep(&c);
+	return i;
 }

@@ -311,6 +311,7 @@ int cmd_run(int argc, char **argv)
 		return EXIT_RUN_FAILED;
 	target_look(&t, path);
 	remark(&r, &t, library);
+	sweep(&r.config);
 	if (t.format[0] && t.scripts == 0)
 		execv(path, argv + at); /* ELF that the kernel refuses is no text for the shell */
 	else

@@ -7,7 +7,8 @@ tools_shunt_SOURCES = $(shunt_common_sources) \
 	tools/target.c tools/target.h tools/elfview.c tools/elfview.h \
 	tools/procfs.c tools/procfs.h tools/kernel.c tools/kernel.h tools/hooks.c tools/hooks.h \
 	tools/counters.c tools/counters_find.c tools/counters.h \
-	tools/families.c tools/families.h tools/lines.c tools/lines.h \
+	src/prim.c src/prim.h src/stats_file.c src/stats_file.h src/stats_sweep.c src/stats_sweep.h \
+	tools/sweep.c tools/families.c tools/families.h tools/lines.c tools/lines.h \
 	tools/out.c tools/out.h tools/out_csv.c tools/out_html.c tools/out_prometheus.c
 tools_shunt_CFLAGS = $(AM_CFLAGS) $(DW_CFLAGS)
 tools_shunt_LDADD = $(DW_LIBS)

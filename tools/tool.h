@@ -48,6 +48,12 @@ void settings_help(void);
  */
 int library_find(char *buf, size_t size);
 
+/*
+ * Takes away counters files that nobody will ask for (stats_sweep.h), where the settings C say
+ * that such lie: nowhere if they name a directory, since then somebody asked for all of them.
+ */
+void sweep(const struct config *c);
+
 /* The last part of a path. */
 const char *base_name(const char *path);
 

@@ -88,4 +88,22 @@ lines err 0
 [ "$(ls counters | wc -l)" = 1 ] || fail "not one file of a family: $(ls counters)"
 run 0 "$SHUNT" report counters/*
 has out '640.0 KiB seen'
+# somebody empties the file of a process that has landed nothing yet: it goes on
+cat >emptied.py <<'END'
+import glob, os
+exec(open("copy.py").read().split("count =")[0])
+copy()
+found = glob.glob("counters/%d-*" % os.getpid())
+for path in found:
+    os.truncate(path, 0)
+copy()
+print(len(found), "emptied")
+END
+run 0 env LD_PRELOAD="$LIBSHUNT" SHUNT_CONF=min:1m python3 emptied.py
+has out '1 emptied'
+
+# what shunt run starts first takes away what others have left and a report has told
+"${COUNTERS:-$top_builddir/tests/command/counters}" counters/4194303-1.shunt reported=1
+run 0 "$SHUNT" run -q true
+[ -e counters/4194303-1.shunt ] && fail 'what was reported is still there after shunt run'
 finish

@@ -103,8 +103,12 @@ grep -v '^#' out | sed 's/} .*/}/' | sort | uniq -d >twice
 [ -s twice ] && fail "samples with the same labels: $(head -n 1 twice)"
 sed -n 's/^\([a-z_]*\){.*/\1/p' out | uniq | sort | uniq -d >apart
 [ -s apart ] && fail "samples of a metric are not together: $(head -n 1 apart)"
+# what stands in a report is taken away by the command, but not where all files were asked for
+[ -e "shunt-$(id -u)/4713-102.shunt" ] && fail 'what was reported is still there'
+counters "shunt-$(id -u)/4713-102.shunt" pid=4713 parent=4711 reported=1
 run 0 env SHUNT_CONF="stats:$work/shunt-$(id -u)" "$SHUNT" report 4711
 has out '4 processes'
+[ -e "shunt-$(id -u)/4713-102.shunt" ] || fail 'a file that was asked for is gone'
 run 1 env SHUNT_CONF="stats:$work/live" "$SHUNT" report 4711
 chmod 700 live
 ticks=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)

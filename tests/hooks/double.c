@@ -23,6 +23,7 @@ _Atomic int landing_armed;
 __thread unsigned char thread_passive;
 __thread struct thread *thread_self_record;
 __thread unsigned long prim_calls;
+uint64_t prim_critical = ~UINT64_C(0);
 
 static uintptr_t armed_lo, armed_hi;
 

@@ -100,6 +100,11 @@ bool sig_own_faults(void)
 	return sigaction(SIGSEGV, &a, NULL) == 0;
 }
 
+bool sig_defer(siginfo_t *info, void *context)
+{
+	return false;
+}
+
 void sig_chain(int signal, siginfo_t *info, void *context)
 {
 	_exit(FOREIGN);

@@ -224,7 +224,7 @@ static void test_nothing(void **state)
 {
 	struct stats *s = make_stats();
 
-	s->route[3].state = 2; /* made ready, never counted in */
+	s->route[0].state = 2; /* made ready, never counted in */
 	assert_string_equal(text_of((const struct stats *[]){ s }, 1, NULL),
 			    "shunt 0.1: nginx[4711] 62.4 s, nothing found: no bytes went from one "
 			    "descriptor to another by way of a buffer\n");
@@ -326,7 +326,7 @@ static void test_json(void **state)
 	struct stats *s = sample();
 	struct report_options options = { .line = line_of, .line_context = s };
 
-	s->route[0].state = 0;
+	s->route[0].state = 1; /* being written */
 	s->ended = STATS_SIGNAL;
 	s->signal = 15;
 	s->native_bytes = 7;

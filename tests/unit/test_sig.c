@@ -39,6 +39,7 @@ _Atomic unsigned char shunt_state = SHUNT_LIVE;
 size_t shunt_page = 4096;
 _Atomic int landing_armed;
 __thread unsigned long prim_calls __attribute__((tls_model("initial-exec")));
+uint64_t prim_critical = ~UINT64_C(0);
 
 static char *ours; /* a page that stands for a landing */
 static int ended, report_fd;
@@ -89,7 +90,7 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 {
 	if (info->si_code > 0 && ours && (char *)info->si_addr == ours)
 		mprotect(ours, 4096, PROT_READ | PROT_WRITE);
-	else
+	else if (signal != SIGBUS || !sig_defer(info, context))
 		sig_chain(signal, info, context);
 }
 
@@ -159,6 +160,38 @@ static void masks_of_handlers(void)
 	sigemptyset(&a.sa_mask);
 	CHECK(sig_action(SIGUSR1, &a, &old) == 0 && sig_bits(&old.sa_mask) & SIG_FAULTS);
 	CHECK(sig_action(SIGUSR1, NULL, &old) == 0 && !(sig_bits(&old.sa_mask) & SIG_FAULTS));
+}
+
+/*
+ * Where signals are held back the counters may still fault: so SIGBUS is let through,
+ * and one that is sent waits. Without our handler in front it is held back too.
+ */
+static void sent_while_critical(void)
+{
+	struct sigaction a = {.sa_flags = 0};
+	siginfo_t info = {.si_code = BUS_ADRERR};
+	uint64_t mask;
+
+	start();
+	a.sa_handler = handler;
+	CHECK(sig_action(SIGBUS, &a, NULL) == 0);
+	for (int owned = 0; owned < 2; owned++) {
+		got = 0;
+		prim_signals_block(&mask);
+		CHECK(prim_tgkill(getpid(), prim_gettid(), SIGBUS) == 0 && got == 0);
+		prim_signals_restore(&mask);
+		CHECK(got == SIGBUS);
+		CHECK(sig_own_faults());
+	}
+	prim_signals_block(&mask);
+	ours = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	info.si_addr = ours; /* as if the page could not be had; it kills where it is blocked */
+	info.si_signo = SIGBUS;
+	got = 0;
+	CHECK(PRIM4(SYS_rt_tgsigqueueinfo, getpid(), prim_gettid(), SIGBUS, &info) == 0);
+	CHECK(got == 0 && *(volatile char *)ours == 0);
+	prim_signals_restore(&mask);
+	CHECK(got == 0);
 }
 
 static void faults_are_ours(void)
@@ -420,6 +453,12 @@ static void test_ending_default(void **state)
 	assert_string_equal(text, "report");
 }
 
+static void test_sent_while_critical(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(sent_while_critical), 0);
+}
+
 static void test_real_crash(void **state)
 {
 	int status = in_child(real_crash);
@@ -436,7 +475,7 @@ int main(void)
 		cmocka_unit_test(test_blocked_and_sent), cmocka_unit_test(test_lent),
 		cmocka_unit_test(test_ending_default), cmocka_unit_test(test_ending_without_report),
 		cmocka_unit_test(test_ending_ignored), cmocka_unit_test(test_real_crash),
-		cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
+		cmocka_unit_test(test_sent_while_critical), cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
 		cmocka_unit_test(test_births), cmocka_unit_test(test_no_thread_left),
 	};
 

@@ -32,11 +32,14 @@
 #include "fd.h"
 #include "hook.h"
 #include "maps.h"
+#include "prim.h"
 #include "report.h"
 #include "shunt.h"
 #include "sig.h"
 #include "stats.h"
 #include "stats_family.h"
+#include "stats_own.h"
+#include "stats_sweep.h"
 #include "thread.h"
 #include "unwind.h"
 
@@ -44,7 +47,8 @@
 size_t shunt_page;
 void *(*real_dlopen)(const char *, int) = dlopen;
 __thread unsigned char thread_passive;
-static bool in_handler;
+static bool in_handler, no_faults;
+static unsigned sweep_later; /* seconds that the clock of the sweep is ahead */
 static int ours[8], ours_count;
 
 void hook_find(void **real, const char *name)
@@ -59,6 +63,35 @@ bool sig_in_handler(void)
 bool sig_handlers_exist(void)
 {
 	return true;
+}
+
+/* The sweep, on its own clock: days pass. */
+static uint64_t later_wall(void)
+{
+	return prim_wall() + sweep_later * UINT64_C(1000000000);
+}
+
+/* Somebody opens the file just while it is leased: the kernel tells the holder by a signal. */
+static const char *intruded;
+
+static int intruded_fcntl(int fd, int cmd, long arg)
+{
+	int ret = prim_fcntl(fd, cmd, arg);
+
+	if (intruded && cmd == F_SETLEASE && arg == F_RDLCK)
+		close(open(intruded, O_WRONLY | O_NONBLOCK));
+	return ret;
+}
+
+#define prim_wall later_wall
+#define prim_fcntl intruded_fcntl
+#include "../../src/stats_sweep.c"
+#undef prim_wall
+#undef prim_fcntl
+
+bool sig_own_faults(void)
+{
+	return !no_faults;
 }
 
 bool maps_has_query(void)
@@ -184,7 +217,7 @@ static int wait_for(pid_t pid)
 {
 	int status;
 
-	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(pid < 0 ? waitpid(pid, &status, 0) > 0 : waitpid(pid, &status, 0) == pid);
 	return status;
 }
 
@@ -242,7 +275,8 @@ static void file_is_made(void)
 		 (unsigned long long)stats_get()->start_ticks);
 	CHECK(strcmp(path + strlen(top), name) == 0);
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600);
-	CHECK(st.st_size == sizeof(struct stats) && st.st_blocks * 512 >= st.st_size);
+	CHECK(st.st_size == sizeof(struct stats));
+	CHECK(st.st_blocks > 0 && st.st_blocks * 512 <= 65536); /* what is not needed is not had */
 	s = mapped(path);
 	CHECK(s->pid == getpid() && s->root == getpid() && s->route[0].chunks == 3);
 	CHECK(strcmp(s->program, "server") == 0 && s->argv_length == 19);
@@ -403,6 +437,42 @@ static void truncated_file(void)
 	CHECK(!stats_rescue(&action));
 }
 
+/* A page that the file system has no room for comes as a SIGBUS too. */
+static void no_handler_no_file(void)
+{
+	no_faults = true;
+	start();
+	count(5);
+	CHECK(stats_get()->route[0].chunks == 5 && report_valid(stats_get(), sizeof(struct stats)));
+	CHECK(files_in(in_top("run"), NULL) == 0);
+}
+
+/* The family's file too, where it is mapped beside the counters, and when it is read. */
+static void truncated_family(void)
+{
+	struct sigaction action = { .sa_sigaction = rescue, .sa_flags = SA_SIGINFO };
+	char path[256];
+	pid_t child;
+
+	CHECK(sigaction(SIGBUS, &action, NULL) == 0);
+	start();
+	for (int i = 0; i < 2; i++) {
+		child = fork_program();
+		if (child == 0) {
+			if (i) {
+				CHECK(files_in(in_top("run"), path) == 1 && truncate(path, 0) == 0);
+				CHECK(stats_family() && stats_family()->pid == 0);
+			}
+			count(10);
+			CHECK(stats_is_shared() == (i > 0) && stats_get()->route[0].chunks == 10);
+			end_program(0);
+		}
+		CHECK(wait_for(child) == 0);
+	}
+	CHECK(files_in(in_top("run"), path) == 1 && truncate(path, sizeof(struct stats)) == 0);
+	end_program(0);
+}
+
 static void fork_begins_at_zero(void)
 {
 	struct stats *s;
@@ -427,6 +497,151 @@ static void fork_begins_at_zero(void)
 	CHECK(wait_for(pid) == 0);
 	CHECK(s->route[0].chunks == 3 && s->pid == parent);
 	CHECK(files_in(in_top("run"), NULL) == 2);
+}
+
+/* ---- what is taken away ---- */
+
+/* Files as processes leave them; none has these numbers. */
+static const char *leave(const char *name, uint64_t reported)
+{
+	static char path[300];
+	static struct stats s = { .magic = STATS_MAGIC, .layout = STATS_LAYOUT, .size = sizeof(s) };
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", in_top("run"), name);
+	fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+	s.reported = reported;
+	CHECK(fd >= 0 && write(fd, &s, sizeof(s)) == (ssize_t)sizeof(s));
+	close(fd);
+	return path;
+}
+
+static bool stays(const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", in_top("run"), name);
+	return access(path, F_OK) == 0;
+}
+
+static void sweep(int files)
+{
+	int dir = open(in_top("run"), O_RDONLY | O_DIRECTORY);
+
+	stats_sweep(dir, files);
+	close(dir);
+}
+
+#define GONE "4194303-1" /* the number of a process that cannot be */
+
+/* What is in a report goes at once, the rest a day after it was found; what is not ours stays. */
+static void sweep_goes_by_age(void)
+{
+	const char *foreign[] = { GONE ".shunt.bak", "x" GONE ".shunt", GONE "x.shunt", GONE "-.shunt" };
+	char other[300], target[300];
+	int fd;
+
+	start();
+	leave(GONE ".shunt", 1);
+	leave(GONE "-family.shunt", 0);
+	leave(GONE "-17-2.shunt", 0);
+	for (int i = 0; i < 4; i++)
+		leave(foreign[i], 1);
+	fd = open(leave(GONE "-3.shunt", 0), O_WRONLY);
+	CHECK(write(fd, "something else..", 16) == 16); /* the name is ours, the content is not */
+	close(fd);
+	snprintf(other, sizeof(other), "%s/%s", in_top("run"), GONE "-4.shunt");
+	CHECK(symlink(in_top("victim"), other) == 0);
+	CHECK(link(leave(GONE "-5.shunt", 1), in_top("linked")) == 0);
+	sweep(STATS_SWEEP_ALL);
+	CHECK(!stays(GONE ".shunt") && stays(GONE "-family.shunt") && stays(GONE "-17-2.shunt"));
+	sweep_later = 23 * 3600;
+	sweep(STATS_SWEEP_ALL);
+	CHECK(stays(GONE "-family.shunt") && stays(GONE "-17-2.shunt"));
+	sweep_later = 25 * 3600;
+	sweep(STATS_SWEEP_ALL);
+	CHECK(!stays(GONE "-family.shunt") && !stays(GONE "-17-2.shunt"));
+	for (int i = 0; i < 4; i++)
+		CHECK(stays(foreign[i]));
+	CHECK(stays(GONE "-3.shunt") && stays(GONE "-5.shunt"));
+	CHECK(readlink(other, target, sizeof(target)) > 0);
+}
+
+/* Never those of the living: of ours, and of processes that have no number here. */
+static void sweep_spares_the_living(void)
+{
+	char mine[64], theirs[300];
+	struct stats *s;
+	int fd;
+
+	start();
+	snprintf(mine, sizeof(mine), "%d-%llu.shunt", getpid(),
+		 (unsigned long long)stats_ticks());
+	leave(mine, 1);
+	snprintf(theirs, sizeof(theirs), "%s", leave(GONE ".shunt", 1));
+	fd = open(theirs, O_RDWR);
+	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(s != MAP_FAILED);
+	close(fd);
+	sweep_later = 1000 * 3600;
+	for (int i = 0; i < 3; i++)
+		sweep(STATS_SWEEP_ALL);
+	CHECK(stays(mine) && stays(GONE ".shunt"));
+	CHECK(munmap(s, sizeof(*s)) == 0);
+	sweep(STATS_SWEEP_ALL);
+	CHECK(stays(mine) && !stays(GONE ".shunt"));
+}
+
+static void sweep_lease_is_broken(void)
+{
+	start();
+	intruded = leave(GONE ".shunt", 1);
+	sweep(STATS_SWEEP_ALL); /* the signal of leases would end us here */
+	CHECK(!stays(GONE ".shunt"));
+}
+
+/* However many are left, few stay for long; a server does little of it at a time. */
+static void sweep_is_bounded(void)
+{
+	char name[64];
+
+	start();
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), GONE "-%d.shunt", i);
+		leave(name, 0);
+	}
+	sweep(STATS_SWEEP_ALL);
+	CHECK(files_in(in_top("run"), NULL) == 300);
+	sweep_later = 700;
+	sweep(STATS_SWEEP_SOME);
+	CHECK(files_in(in_top("run"), NULL) == 300 - STATS_SWEEP_SOME);
+	sweep(STATS_SWEEP_ALL);
+	CHECK(files_in(in_top("run"), NULL) == 64);
+	leave(GONE ".shunt", 1);
+	sweep_later = 30; /* not twice in a minute */
+	sweep(STATS_SWEEP_SOME);
+	CHECK(stays(GONE ".shunt"));
+	sweep_later = 90;
+	sweep(STATS_SWEEP_SOME);
+	CHECK(!stays(GONE ".shunt"));
+}
+
+/* Whoever makes a file does it; not where somebody asked for all of them. */
+static void sweep_comes_with_a_file(void)
+{
+	for (int asked = 1; asked >= 0; asked--) {
+		if (fork() == 0) {
+			if (asked)
+				snprintf(config.stats, sizeof(config.stats), "%s", in_top("run"));
+			leave(GONE ".shunt", 1);
+			sweep_later = 3600;
+			start();
+			count(1);
+			CHECK(stays(GONE ".shunt") == asked);
+			_exit(0);
+		}
+		CHECK(wait_for(-1) == 0);
+	}
 }
 
 static void report_to(const char *name, enum config_format format)
@@ -717,6 +932,22 @@ static void path_with_pid(void)
 		snprintf(name, sizeof(name), "server.%d%%", child);
 		snprintf(expected, sizeof(expected), "shunt 0.1: server[%d] ", child);
 		CHECK(strstr(content(in_top(name)), expected) == content(in_top(name)));
+		child = fork_program();
+		if (child == 0) { /* one that does nothing for us, as most children of a CGI server */
+			config.format = FORMAT_JSON;
+			end_program(0);
+		}
+		CHECK(wait_for(child) == 0);
+		snprintf(name, sizeof(name), "server.%d%%", child);
+		CHECK(access(in_top(name), F_OK) < 0);
+		child = fork_program();
+		if (child == 0) { /* its file was made while it could be */
+			stats_before_losing_rights();
+			end_program(0);
+		}
+		CHECK(wait_for(child) == 0);
+		snprintf(name, sizeof(name), "server.%d%%", child);
+		CHECK(strstr(content(in_top(name)), "nothing found"));
 		end_program(0);
 	}
 	CHECK(wait_for(pid) == 0);
@@ -1193,6 +1424,33 @@ __attribute__((noinline)) int outer_function(void)
 	return site;
 }
 
+/* What one child found out, the next need not: where each has counters of its own too. */
+static void names_are_shared(void)
+{
+	const struct stats_site *site;
+	pid_t pid;
+
+	report_to("report.%p", FORMAT_JSON);
+	start();
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			unwind_stop(); /* from now on a walk sees the caller alone */
+		pid = fork_program();
+		if (pid == 0) {
+			CHECK(outer_function() == 0 && !stats_is_shared());
+			site = &stats_get()->site[0];
+			CHECK(strcmp(site->frame[0].symbol, "calling_function") == 0);
+#ifdef HAVE_LIBUNWIND
+			CHECK(site->frame_count >= 2);
+#endif
+			CHECK(stats_get()->module[site->frame[0].module][0] == '/');
+			end_program(0);
+		}
+		CHECK(wait_for(pid) == 0);
+	}
+	CHECK(!stats_peek());
+}
+
 /* Without libunwind the callers of the caller make no difference. */
 #ifdef HAVE_LIBUNWIND
 enum { OTHER_PLACE = 1 };
@@ -1269,7 +1527,10 @@ static void program_without_argv(void)
 	C(file_is_made) C(file_outlives_sigkill) C(directory_is_made)                              \
 	C(open_directory_is_refused) C(sticky_directory_will_do) C(foreign_directory_is_refused)   \
 	C(linked_directory_is_refused) C(planted_link_is_not_followed) C(file_size_limit)          \
-	C(pending_signal_is_kept) C(truncated_file) C(fork_begins_at_zero)                         \
+	C(pending_signal_is_kept) C(sweep_goes_by_age) C(sweep_spares_the_living) C(sweep_lease_is_broken) \
+	C(sweep_is_bounded) C(sweep_comes_with_a_file)                                             \
+	C(truncated_file) C(no_handler_no_file) C(truncated_family) \
+	C(fork_begins_at_zero)                                                                     \
 	C(family_in_one_text) C(children_do_not_fill_the_directory)                                \
 	C(children_at_the_same_time) C(later_children_share) C(session_outlives_server)            \
 	C(idle_children_leave_nothing) C(guest_is_silent) C(json_is_one_a_process) C(path_with_pid)                     \
@@ -1277,7 +1538,7 @@ static void program_without_argv(void)
 	C(orphan_reports) C(unwritable_path) C(linked_path_is_refused) C(closed_pipe)              \
 	C(replaced_stderr) C(client_is_not_stderr) C(chrooted_child)                               \
 	C(chrooted_child_gives_back) C(chrooted_json) C(chrooted_root) C(foreign_files) C(others_are_not_counted)   \
-	C(sites_are_named)                                                                         \
+	C(names_are_shared) C(sites_are_named)                                                                         \
 	C(sites_in_handlers_wait) C(sites_run_out) C(program_without_argv)
 
 #define C(name)                                                                                   \
