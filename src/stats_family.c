@@ -303,10 +303,13 @@ static struct stats *open_family(void)
 	return s ? s : open_existing();
 }
 
-/* Reports as JSON are one a process; files that were asked for are one a process. */
+/* Reports as JSON, or by a path with %p, are one a process; so are files that were asked for. */
 static bool adds_up(void)
 {
-	return !config.stats[0] && !(report_path_wanted() && config.format == FORMAT_JSON);
+	if (config.stats[0])
+		return false;
+	return !report_path_wanted() ||
+	       (config.format != FORMAT_JSON && !report_path_per_process());
 }
 
 struct stats *stats_family(void)

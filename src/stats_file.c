@@ -101,7 +101,7 @@ void stats_file_name(char *name, int pid, uint64_t ticks, const char *extra)
 	format_text(&f, ".shunt");
 }
 
-/* Where there is no room for the head, another directory may have some. The rest: see stats_file_map. */
+/* Without room for the head, another directory may have some. The rest: see stats_file_map. */
 static int allocate(int fd)
 {
 	int ret = prim_fallocate(fd, 0, 0, offsetof(struct stats, module));

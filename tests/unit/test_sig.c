@@ -475,7 +475,8 @@ int main(void)
 		cmocka_unit_test(test_blocked_and_sent), cmocka_unit_test(test_lent),
 		cmocka_unit_test(test_ending_default), cmocka_unit_test(test_ending_without_report),
 		cmocka_unit_test(test_ending_ignored), cmocka_unit_test(test_real_crash),
-		cmocka_unit_test(test_sent_while_critical), cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
+		cmocka_unit_test(test_sent_while_critical),
+		cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
 		cmocka_unit_test(test_births), cmocka_unit_test(test_no_thread_left),
 	};
 

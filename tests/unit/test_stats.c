@@ -551,6 +551,7 @@ static void sweep_goes_by_age(void)
 	CHECK(write(fd, "something else..", 16) == 16); /* the name is ours, the content is not */
 	close(fd);
 	snprintf(other, sizeof(other), "%s/%s", in_top("run"), GONE "-4.shunt");
+	leave("../victim", 1);
 	CHECK(symlink(in_top("victim"), other) == 0);
 	CHECK(link(leave(GONE "-5.shunt", 1), in_top("linked")) == 0);
 	sweep(STATS_SWEEP_ALL);
@@ -940,14 +941,20 @@ static void path_with_pid(void)
 		CHECK(wait_for(child) == 0);
 		snprintf(name, sizeof(name), "server.%d%%", child);
 		CHECK(access(in_top(name), F_OK) < 0);
-		child = fork_program();
-		if (child == 0) { /* its file was made while it could be */
-			stats_before_losing_rights();
-			end_program(0);
+		for (int chunks = 0; chunks < 2; chunks++) {
+			child = fork_program();
+			if (child == 0) { /* its file was made while it could be */
+				config.format = chunks ? FORMAT_TEXT : FORMAT_JSON;
+				stats_before_losing_rights();
+				if (chunks)
+					count(3);
+				end_program(0);
+			}
+			CHECK(wait_for(child) == 0);
+			snprintf(name, sizeof(name), "server.%d%%", child);
+			CHECK(strstr(content(in_top(name)), chunks ? " 3.0 KiB seen" : "\"routes\":[]"));
 		}
-		CHECK(wait_for(child) == 0);
-		snprintf(name, sizeof(name), "server.%d%%", child);
-		CHECK(strstr(content(in_top(name)), "nothing found"));
+		CHECK(files_in(in_top("run"), NULL) == 0);
 		end_program(0);
 	}
 	CHECK(wait_for(pid) == 0);
@@ -1524,22 +1531,23 @@ static void program_without_argv(void)
 }
 
 #define CASES(C)                                                                                  \
-	C(file_is_made) C(file_outlives_sigkill) C(directory_is_made)                              \
-	C(open_directory_is_refused) C(sticky_directory_will_do) C(foreign_directory_is_refused)   \
-	C(linked_directory_is_refused) C(planted_link_is_not_followed) C(file_size_limit)          \
-	C(pending_signal_is_kept) C(sweep_goes_by_age) C(sweep_spares_the_living) C(sweep_lease_is_broken) \
-	C(sweep_is_bounded) C(sweep_comes_with_a_file)                                             \
-	C(truncated_file) C(no_handler_no_file) C(truncated_family) \
-	C(fork_begins_at_zero)                                                                     \
-	C(family_in_one_text) C(children_do_not_fill_the_directory)                                \
-	C(children_at_the_same_time) C(later_children_share) C(session_outlives_server)            \
-	C(idle_children_leave_nothing) C(guest_is_silent) C(json_is_one_a_process) C(path_with_pid)                     \
-	C(relative_path) C(once_only) C(explicit_file_stays) C(unreported_file_stays)              \
-	C(orphan_reports) C(unwritable_path) C(linked_path_is_refused) C(closed_pipe)              \
-	C(replaced_stderr) C(client_is_not_stderr) C(chrooted_child)                               \
-	C(chrooted_child_gives_back) C(chrooted_json) C(chrooted_root) C(foreign_files) C(others_are_not_counted)   \
-	C(names_are_shared) C(sites_are_named)                                                                         \
-	C(sites_in_handlers_wait) C(sites_run_out) C(program_without_argv)
+	C(file_is_made) C(file_outlives_sigkill) C(directory_is_made) C(open_directory_is_refused)\
+	C(sticky_directory_will_do) C(foreign_directory_is_refused)                               \
+	C(linked_directory_is_refused) C(planted_link_is_not_followed)                            \
+	C(file_size_limit) C(pending_signal_is_kept) C(sweep_goes_by_age)                         \
+	C(sweep_spares_the_living) C(sweep_lease_is_broken) C(sweep_is_bounded)                   \
+	C(sweep_comes_with_a_file) C(truncated_file) C(no_handler_no_file)                        \
+	C(truncated_family) C(fork_begins_at_zero) C(family_in_one_text)                          \
+	C(children_do_not_fill_the_directory) C(children_at_the_same_time)                        \
+	C(later_children_share) C(session_outlives_server)                                        \
+	C(idle_children_leave_nothing) C(guest_is_silent) C(json_is_one_a_process)                \
+	C(path_with_pid) C(relative_path) C(once_only) C(explicit_file_stays)                     \
+	C(unreported_file_stays) C(orphan_reports) C(unwritable_path)                             \
+	C(linked_path_is_refused) C(closed_pipe) C(replaced_stderr)                               \
+	C(client_is_not_stderr) C(chrooted_child) C(chrooted_child_gives_back)                    \
+	C(chrooted_json) C(chrooted_root) C(foreign_files) C(others_are_not_counted)              \
+	C(names_are_shared) C(sites_are_named) C(sites_in_handlers_wait)                          \
+	C(sites_run_out) C(program_without_argv)
 
 #define C(name)                                                                                   \
 	static void test_##name(void **state)                                                     \
