@@ -134,6 +134,17 @@ sighandler_t sig_pipe_disposition(void)
 	return table[SIGPIPE].ours ? SIG_DFL : (sighandler_t)k.handler;
 }
 
+int sig_unheard(void)
+{
+	static const unsigned char ignored[] = { SIGURG, SIGWINCH, SIGCHLD, SIGCONT };
+	struct kernel_action k;
+
+	for (size_t i = 0; i < sizeof(ignored); i++)
+		if (ask_kernel(ignored[i], &k) == 0 && !is_handler((sighandler_t)k.handler))
+			return ignored[i];
+	return 0;
+}
+
 /* How the kernel would show A after it was set through libc. */
 static void normalise(struct sigaction *a)
 {

@@ -78,6 +78,12 @@ bool sig_handlers_exist(void);
 void (*sig_pipe_disposition(void))(int);
 
 /*
+ * A signal that the program does not hear: at its default, which is to ignore it; 0 if it
+ * has handlers for all of these. For what the kernel sends of its own accord. Signal safe.
+ */
+int sig_unheard(void);
+
+/*
  * Is a signal handler of the program on this thread's stack? Exact "no" is not
  * promised, "yes" may be wrong; used before things that are not signal safe. Slow (a walk over the stack).
  */

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "landing.h"
 #include "prim.h"
+#include "sig.h"
 #include "source.h"
 #include "stats.h"
 #include "thread.h"
@@ -118,18 +119,21 @@ static bool stamps_old(const struct stat *st, uint64_t age)
  */
 static enum verdict ask_lease(int fd)
 {
-	int ret;
+	int ret, signal = sig_unheard();
 
 	/* first: a lease sets the owner */
 	if (prim_fcntl(fd, F_GETLEASE, 0) != F_UNLCK)
 		return VERDICT_LOCKED;
-	if (prim_fcntl(fd, F_GETOWN, 0) != 0 || prim_fcntl(fd, F_GETSIG, 0) != 0)
+	if (prim_fcntl(fd, F_GETOWN, 0) != 0 || prim_fcntl(fd, F_GETSIG, 0) != 0 || !signal)
+		return VERDICT_UNSETTLED;
+	/* who opens the file for writing just now has us told of it: by default by SIGIO, which kills */
+	if (prim_fcntl(fd, F_SETSIG, signal) < 0)
 		return VERDICT_UNSETTLED;
 	ret = prim_fcntl(fd, F_SETLEASE, F_RDLCK);
-	if (ret == 0) {
-		prim_fcntl(fd, F_SETLEASE, F_UNLCK);
+	prim_fcntl(fd, F_SETLEASE, F_UNLCK);
+	prim_fcntl(fd, F_SETSIG, 0);
+	if (ret == 0)
 		return VERDICT_REWRITTEN;
-	}
 	return ret == -EAGAIN ? VERDICT_BEING_WRITTEN : VERDICT_UNSETTLED;
 }
 
