@@ -161,14 +161,14 @@ bool fd_is_nonblocking(int fd)
 
 static void reset_entry(struct fd_entry *e, bool closing)
 {
-	e->no_file = false;
+	e->no_file = e->noted = false;
+	e->writer = 0;
 	if (atomic_load_explicit(&e->kind, memory_order_relaxed) == STATS_KIND_UNKNOWN)
 		return;
 	atomic_fetch_add(&e->generation, 1);
 	source_unbind(e, closing);
 	pair_drop_sink(e);
 	fd_pay(e);
-	e->writer = 0;
 	e->timeout = false;
 	e->refusal = VERDICT_REWRITTEN;
 	atomic_store_explicit(&e->kind, STATS_KIND_UNKNOWN, memory_order_release);

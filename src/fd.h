@@ -27,7 +27,8 @@ struct fd_entry {
 	_Atomic uint32_t identity;   /* of the inode: source_identity(); regular files only */
 	_Atomic int source;          /* index of its struct source + 1; 0: none yet */
 	_Atomic int owed;            /* an errno that sendfile swallowed: the next call returns it */
-	_Atomic int writer;          /* the thread that wrote last; -1: several do */
+	_Atomic int writer;          /* the only thread that ever wrote, negative for several: writers.h */
+	_Atomic bool noted;          /* all writes since its birth are noted in writer */
 	_Atomic(struct pair *) pairs; /* with this as the sink */
 };
 

@@ -239,6 +239,7 @@ EXPORT int dup(int fd)
 {
 	if (!hook_passive() && fd_is_ours(fd))
 		return refuse();
+	writers_shared(fd);
 	return fresh(REAL(dup)(fd));
 }
 
@@ -253,6 +254,7 @@ static bool before_dup2(int fd, int to)
 		fd_evade(to);
 	/* a bad FD leaves TO alone: what is forgotten then is only looked up again */
 	before_close(to);
+	writers_shared(fd);
 	return false;
 }
 
@@ -338,8 +340,10 @@ static bool copies(int command)
 		if (fd_is_ours(fd))                                                                \
 			return refuse();                                                           \
 		before_fcntl(fd, command, argument);                                               \
-		if (copies(command))                                                               \
+		if (copies(command)) {                                                             \
+			writers_shared(fd);                                                        \
 			return fresh(REAL(name)(fd, command, argument));                           \
+		}                                                                                  \
 		return REAL(name)(fd, command, argument);                                          \
 	}
 

@@ -118,7 +118,7 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at
 	struct iovec piece = { (void *)(buf), n };                                                 \
 	ssize_t ret;                                                                               \
                                                                                                    \
-	if (io_idle(n))                                                                            \
+	if (io_write_idle(n))                                                                      \
 		return REAL(name)(__VA_ARGS__);                                                    \
 	if (io_write_begin(fd, &piece, 1, 0, CALLER, &ret))                                        \
 		return ret;                                                                        \

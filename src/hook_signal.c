@@ -13,6 +13,7 @@
 #include "landing.h"
 #include "sig.h"
 #include "thread.h"
+#include "writers.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
 #include "hooks_signal.def"
@@ -259,8 +260,10 @@ void *swapcontext_prepare(ucontext_t *old, const ucontext_t *context)
 
 static void jump(const struct __jmp_buf_tag *env)
 {
-	if (!passive())
-		sig_jump(env->__mask_was_saved);
+	if (passive())
+		return;
+	sig_jump(env->__mask_was_saved);
+	writers_done();
 }
 
 EXPORT void longjmp(jmp_buf env, int value)

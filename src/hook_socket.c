@@ -155,7 +155,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags,
 	struct iovec piece = { (void *)(buf), n };                                                 \
 	ssize_t ret;                                                                               \
                                                                                                    \
-	if (io_idle(n))                                                                            \
+	if (io_write_idle(n))                                                                      \
 		return REAL(name)(__VA_ARGS__);                                                    \
 	if (io_write_begin(fd, &piece, 1, flags, CALLER, &ret))                                    \
 		return ret;                                                                        \
@@ -198,6 +198,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 			return ret;
 	} else if (unlikely(fd_debts) && send_owes(fd)) {
 		return -1;
+	} else {
+		writers_note(fd);
 	}
 	ret = REAL(sendmsg)(fd, msg, flags);
 	return ret >= WATCH_SMALLEST
@@ -206,8 +208,10 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 {
-	if (!hook_passive())
+	if (!hook_passive()) {
+		writers_note(fd);
 		open_messages(msg, count);
+	}
 	return REAL(sendmmsg)(fd, msg, count, flags);
 }
 
@@ -216,8 +220,10 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 /* The number RET is new: what is known of it is of one that was closed unheard. */
 static int fresh(int ret)
 {
-	if (ret >= 0)
+	if (ret >= 0) {
 		fd_reset(ret);
+		writers_born(ret);
+	}
 	return ret;
 }
 
@@ -255,8 +261,8 @@ EXPORT int socketpair(int domain, int type, int protocol, int fd[2])
 	landing_open(fd, 2 * sizeof(int));
 	ret = REAL(socketpair)(domain, type, protocol, fd);
 	if (ret == 0 && !hook_passive()) {
-		fd_reset(fd[0]);
-		fd_reset(fd[1]);
+		fresh(fd[0]);
+		fresh(fd[1]);
 	}
 	return ret;
 }
@@ -320,6 +326,7 @@ static bool before_native(int out)
 		return false;
 	if (unlikely(fd_debts) && send_owes(out))
 		return true;
+	writers_note(out);
 	source_written(out);
 	return false;
 }

@@ -97,6 +97,14 @@ EXPORT FILE *fopen64(const char *path, const char *mode)
 	return opened(REAL(fopen64)(path, mode));
 }
 
+/* What goes through the stream is written by libc, unheard. */
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+	if (!hook_passive())
+		writers_shared(fd);
+	return REAL(fdopen)(fd, mode);
+}
+
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
 {
 	before_fopen(path, mode);

@@ -126,6 +126,7 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 		*ret = -1;
 		return true;
 	}
+	writers_note(fd);
 	if (!landing_any() || count > IOV_MAX)
 		return false;
 	before_file_changes(fd);

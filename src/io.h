@@ -16,6 +16,7 @@
 #include "sleep.h"
 #include "source.h"
 #include "watch.h"
+#include "writers.h"
 
 #define CALLER __builtin_return_address(0)
 
@@ -23,6 +24,13 @@
 static inline bool io_idle(size_t n)
 {
 	return hook_passive() || (n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0));
+}
+
+/* The same for a write, which may have to be noted. */
+static inline bool io_write_idle(size_t n)
+{
+	return hook_passive() ||
+	       (io_idle(n) && !atomic_load_explicit(&writers_noted, memory_order_relaxed));
 }
 
 /*

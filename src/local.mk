@@ -31,7 +31,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \
 	src/stats_own.h src/stats_sweep.c src/stats_sweep.h src/stats_table.c src/stats_table.h \
 	src/symbols.c src/symbols.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
-	src/watch.c src/watch.h
+	src/watch.c src/watch.h src/writers.c src/writers.h
 
 src_libshunt_la_CFLAGS = $(AM_CFLAGS) $(UNWIND_CFLAGS) -fvisibility=hidden \
 	-ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables -fno-strict-aliasing \

@@ -11,6 +11,7 @@
 #include "sig.h"
 #include "thread.h"
 #include "watch.h"
+#include "writers.h"
 
 #define PIPE_BIT (UINT64_C(1) << (SIGPIPE - 1))
 
@@ -51,20 +52,6 @@ static enum verdict judge_sink(int fd, struct fd_entry *e, int flags)
 	if ((flags & MSG_DONTWAIT) || sig_pipe_disposition() != SIG_IGN)
 		return VERDICT_SEND_FLAGS;
 	return VERDICT_REWRITTEN;
-}
-
-/* Several calls in place of one are not atomic against a second thread that writes to the socket. */
-static bool sole_writer(struct fd_entry *e)
-{
-	struct thread *t = thread_self();
-	int tid = t ? t->tid : -1, before = atomic_load_explicit(&e->writer, memory_order_relaxed);
-
-	if (likely(before == tid))
-		return true;
-	if (before == 0)
-		return atomic_compare_exchange_strong(&e->writer, &before, tid);
-	atomic_store(&e->writer, -1);
-	return false;
 }
 
 /* ---- SIGPIPE that MSG_NOSIGNAL forbids ---- */
@@ -191,14 +178,17 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 
 	if (!segments_build(&s, iov, count) || s.landed == 0)
 		return VERDICT_LIMIT;
-	if (!sole_writer(e) && s.count > 1)
-		return VERDICT_SECOND_WRITER;
 	if (!segments_pin(&s))
 		return VERDICT_LIMIT;
+	if (s.count > 1 && !writers_alone(e)) {
+		segments_unpin();
+		return VERDICT_SECOND_WRITER;
+	}
 	for (unsigned i = 0; i < s.count; i++)
 		sent[i] = 0;
 	why = VERDICT_REWRITTEN;
 	*ret = send_quietly(fd, e, &s, flags, sent, &why);
+	writers_done();
 	segments_unpin();
 	if (*ret == ENGINE_PLAINLY)
 		return why;

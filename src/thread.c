@@ -121,6 +121,7 @@ static struct thread *take(int tid)
 		return NULL;
 	for (int i = 0; i < THREAD_HAZARDS; i++)
 		t->hazard[i] = 0;
+	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	t->alternate_in_use = false;
 	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
@@ -133,6 +134,7 @@ static void release(struct thread *t)
 {
 	for (int i = 0; i < THREAD_HAZARDS; i++)
 		t->hazard[i] = 0;
+	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	atomic_store_explicit(&t->tid, 0, memory_order_release);
 }
@@ -148,6 +150,7 @@ static void at_thread_end(void *record)
 
 	if (t != thread_self_record)
 		return;
+	t->several = NULL;
 	if (++t->dying < DESTRUCTOR_ROUNDS && pthread_setspecific(end_key, t) == 0)
 		return;
 	if (t->alternate_in_use)

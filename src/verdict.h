@@ -35,7 +35,7 @@
 	V(SINK_KIND, "sink-kind", "the sink is not TCP, MPTCP or a UNIX stream socket")            \
 	V(SEND_FLAGS, "send-flags", "the call had flags that sendfile cannot honour")              \
 	V(SEND_TIMEOUT, "send-timeout", "the socket blocks and has SO_SNDTIMEO")                   \
-	V(SECOND_WRITER, "second-writer", "several threads write to the socket")                   \
+	V(SECOND_WRITER, "second-writer", "several threads write to the socket, or may do so")        \
 	V(DESCRIPTORS, "descriptors", "no high descriptor number was free")                        \
 	V(LIMIT, "limit", "a table of shunt was full; see landings")                               \
 	V(HOST_LIMITS, "host-limits", "a limit of the process makes lazy memory unsafe")           \

@@ -163,7 +163,7 @@ static void *seeing_thread(void *arg)
 		await(&s->go, round);
 		if (s->go > 1000000)
 			return NULL;
-		for (volatile int spin = 0; spin < 300; spin++)
+		for (volatile int spin = 0; spin < round % 80 * 300; spin++)
 			;
 		s->wrong += *s->where != *s->truth;
 		s->done = round;
@@ -185,7 +185,7 @@ static void half_filled(struct same_rig *r)
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, open("../data", O_RDONLY), 0);
 	same_write(r);
 	pthread_create(&t, NULL, seeing_thread, &s);
-	for (int round = 1; round <= 80; round++) {
+	for (int round = 1; round <= 240; round++) {
 		if (lseek(r->source, 0, SEEK_CUR) > 15 << 20)
 			lseek(r->source, 0, SEEK_SET);
 		for (int i = 0; i < 2; i++) {
@@ -212,6 +212,122 @@ static void half_filled(struct same_rig *r)
 /* ---- two threads write to one socket ---- */
 
 static atomic_bool enough;
+
+static void *marking_thread(void *arg)
+{
+	struct same_rig *r = arg;
+
+	while (!enough) {
+		if (write(r->sink, "<marker>", 8) != 8)
+			break;
+		sched_yield();
+	}
+	return NULL;
+}
+
+/* A header and its chunk in one call are one piece to whoever else writes there. */
+static void header_and_marks(struct same_rig *r)
+{
+	char head[16] = "<---header--->\n";
+	struct iovec iov[2] = { { head, 16 }, { r->buf, 20000 } };
+	char *got, *first, *p, *end;
+	struct stat st;
+	int fd, torn = 0, heads = 0;
+	pthread_t t;
+
+	same_write(r);
+	pthread_create(&t, NULL, marking_thread, r);
+	for (int i = 0; i < 150; i++) {
+		r->got = (size_t)same_get(r->source, r->buf, r->size);
+		if (writev(r->sink, iov, 2) != 20016 ||
+		    write(r->sink, r->buf + 20000, r->got - 20000) < 0)
+			break;
+	}
+	enough = true;
+	pthread_join(t, NULL);
+	r->got = 0;
+	same_finish(r);
+	fd = open("received", O_RDONLY);
+	fstat(fd, &st);
+	got = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	end = got + st.st_size;
+	for (p = got; (first = memmem(p, (size_t)(end - p), head, 15)) != NULL; p = first + 16) {
+		heads++;
+		torn += end - first >= 24 && memcmp(first + 16, "<marker>", 8) == 0;
+	}
+	same_say("outcome: headers", heads);
+	same_say("outcome: torn from their chunk", torn);
+}
+
+/* A socket to which a second thread writes for the first time, as soon as something has come through. */
+struct meeting {
+	int sink, peer;
+	atomic_int go, done;
+};
+
+static void *late_thread(void *arg)
+{
+	struct meeting *m = arg;
+	char c;
+
+	for (int round = 1;; round++) {
+		await(&m->go, round);
+		if (m->go > 1000000)
+			return NULL;
+		while (recv(m->peer, &c, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+			;
+		if (write(m->sink, "<marker>", 8) != 8)
+			return NULL;
+		m->done = round;
+	}
+}
+
+static int torn_between(int fd, const char *head, size_t n)
+{
+	static char got[65536];
+	size_t total = 0;
+	char *first;
+
+	for (ssize_t m; total < n && (m = read(fd, got + total, n - total)) > 0;)
+		total += (size_t)m;
+	first = memmem(got, total, head, 15);
+	return !first || memcmp(first + 16, "<marker>", 8) == 0;
+}
+
+/* The header goes by itself only where nobody else can write: where a second thread begins, it waits. */
+static void first_write_meets_header(struct same_rig *r)
+{
+	char head[16] = "<---header--->\n";
+	struct iovec iov[2] = { { head, 16 }, { r->buf, 20000 } };
+	struct meeting m = { .sink = -1 };
+	int torn = 0, pair[2];
+	pthread_t t;
+
+	same_write(r);
+	pthread_create(&t, NULL, late_thread, &m);
+	for (int round = 1; round <= 200; round++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+			break;
+		if (lseek(r->source, 0, SEEK_CUR) > 12 << 20)
+			lseek(r->source, 0, SEEK_SET);
+		r->got = (size_t)same_get(r->source, r->buf, r->size);
+		m.sink = pair[0];
+		m.peer = pair[1];
+		m.go = round;
+		if (writev(pair[0], iov, 2) != 20016)
+			break;
+		await(&m.done, round);
+		torn += torn_between(pair[1], head, 20024);
+		close(pair[0]);
+		close(pair[1]);
+		if (write(r->sink, r->buf, r->got) < 0)
+			break;
+	}
+	m.go = 1000001;
+	pthread_join(t, NULL);
+	r->got = 0;
+	same_say("outcome: torn from their chunk", torn);
+}
 
 /* ---- the number comes to mean another socket while a call blocks ---- */
 
@@ -407,6 +523,9 @@ static const struct same_case cases[] = {
 	{ "one_offset_at_the_end", one_offset_at_the_end, 0, 0 },
 	{ "never_beyond_the_end", never_beyond_the_end, 0, 0 },
 	{ "half_filled", half_filled, 0, 262144 },
+	{ "header_and_marks", header_and_marks, SAME_UNIX | SAME_OUTCOME, 0 },
+	{ "header_and_marks_tcp", header_and_marks, SAME_OUTCOME, 0 },
+	{ "first_write_meets_header", first_write_meets_header, SAME_OUTCOME, 0 },
 	{ "other_socket", other_socket, SAME_BARE | SAME_OUTCOME, 0 },
 	{ "closed_meanwhile", closed_meanwhile, 0, 1 << 20 },
 	{ "closed_behind_a_header", closed_behind_a_header, 0, 0 },

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * writers.c - does only one thread write to a socket? See writers.h.
+ *
+ * Two threads meet over two words, the writer in the socket's entry and the entry in
+ * the record of the thread that sends by several calls. Each stores its own and
+ * then looks at the other's (both sequentially consistent), so that one of them sees
+ * the other: the sender gives up, or the newcomer waits.
+ */
+#include <poll.h>
+
+#include "prim.h"
+#include "thread.h"
+#include "writers.h"
+
+/* What is not a thread in fd_entry.writer. JOINING: a second one waits for the first, and so does who comes then. */
+enum { NOBODY = 0, SEVERAL = -1, JOINING = -2 };
+
+/* Whoever left the call in a way that is not seen (an exception) holds nobody up for longer. */
+#define LONGEST_NS UINT64_C(1000000000)
+
+_Atomic bool writers_noted;
+
+static bool sent_to(const struct fd_entry *e, const struct thread *self)
+{
+	for (struct thread *t = thread_list(); t; t = t->next)
+		if (t != self && atomic_load(&t->tid) > 0 && atomic_load(&t->several) == e)
+			return true;
+	return false;
+}
+
+/*
+ * Waits for a thread that is between two calls for one. Where it is blocked because the
+ * socket is full, the one call would have let others in as well.
+ */
+static void wait_for_sender(int fd, const struct fd_entry *e, const struct thread *self)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t begin = prim_now();
+
+	while (sent_to(e, self) && prim_poll(&p, 1, 0) == 1 && prim_now() - begin < LONGEST_NS)
+		prim_yield();
+}
+
+static COLD void second_writer(int fd, struct fd_entry *e, const struct thread *self)
+{
+	atomic_store(&e->writer, JOINING);
+	wait_for_sender(fd, e, self);
+	atomic_store(&e->writer, SEVERAL);
+}
+
+COLD void writers_note_slow(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+	struct thread *t;
+	int before;
+
+	if (!e || !atomic_load_explicit(&e->noted, memory_order_relaxed))
+		return;
+	before = atomic_load_explicit(&e->writer, memory_order_relaxed);
+	t = thread_self();
+	if (likely(before == SEVERAL || (t && before == t->tid)))
+		return;
+	if (t && before == NOBODY && atomic_compare_exchange_strong(&e->writer, &before, t->tid))
+		return;
+	second_writer(fd, e, t);
+}
+
+void writers_born(int fd)
+{
+	struct fd_entry *e = atomic_load(&writers_noted) ? fd_entry(fd) : NULL;
+
+	if (e)
+		e->noted = true;
+}
+
+void writers_shared(int fd)
+{
+	struct fd_entry *e = atomic_load(&writers_noted) ? fd_peek(fd) : NULL;
+
+	if (!e || !e->noted)
+		return;
+	second_writer(fd, e, thread_self());
+	e->noted = false;
+}
+
+bool writers_alone(struct fd_entry *e)
+{
+	struct thread *t;
+	int before = NOBODY;
+
+	if (thread_single())
+		return true;
+	atomic_store(&writers_noted, true);
+	t = thread_self();
+	if (!t || !e->noted)
+		return false;
+	if (!atomic_compare_exchange_strong(&e->writer, &before, t->tid) && before != t->tid)
+		return false;
+	atomic_store(&t->several, e);
+	if (atomic_load(&e->writer) == t->tid)
+		return true;
+	writers_done();
+	return false;
+}
+
+void writers_done(void)
+{
+	struct thread *t = thread_self_record;
+
+	if (t && atomic_load_explicit(&t->several, memory_order_relaxed))
+		atomic_store_explicit(&t->several, NULL, memory_order_release);
+}
