@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -99,6 +100,31 @@ static void shared_by_fork(struct same_rig *r)
 		same_read(r);
 		same_write(r);
 	}
+}
+
+/* One call for all, since what is learned hangs on it. */
+static ssize_t __attribute__((noinline)) get_at(struct same_rig *r, off_t at)
+{
+	ssize_t n = pread(r->source, r->buf, r->size, at);
+
+	__asm__ volatile("" : "+r"(n));
+	return n;
+}
+
+/* No place in the file is before it, whatever shunt means by such a number. */
+static void before_the_start(struct same_rig *r)
+{
+	same_write(r);
+	for (int i = 0; i < 12; i++) {
+		r->got = (size_t)same_say("pread", get_at(r, i * 70000));
+		same_write(r);
+	}
+	for (off_t at = -4; at < 0; at++) {
+		same_say("pread before the start", get_at(r, at));
+		where(r);
+	}
+	same_say("pread", get_at(r, 5));
+	same_say_buffer(r);
 }
 
 static void positioned(struct same_rig *r)
@@ -268,6 +294,60 @@ static void few_descriptors(struct same_rig *r)
 	same_say("one more", dup(0));
 	same_read(r);
 	same_write(r);
+}
+
+/* The same with a file that comes only then: our number would be one of the sixteen. */
+static void few_descriptors_new_file(struct same_rig *r)
+{
+	struct rlimit limit = { 16, 16 };
+	int n = 0;
+
+	same_write(r);
+	same_say("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
+	close(r->source);
+	r->source = open("../other", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	for (int fd; (fd = dup(0)) >= 0; n++)
+		same_say("dup", fd);
+	same_say("dups until the limit", n);
+	same_loop(r, 4);
+	r->got = 0;
+}
+
+/*
+ * A file, a close of everything above, and then others, which would get our number for
+ * the first if it had not been spared.
+ */
+static void more_files(struct same_rig *r, bool from)
+{
+	static const char *const others[] = { "../other", "../large", "../medium", "../huge" };
+	int most = r->sink > r->control ? r->sink : r->control, first = r->source;
+
+	most = most > r->source ? most : r->source;
+	same_write(r);
+	if (from)
+		closefrom(most + 1);
+	else
+		same_say("close_range", close_range((unsigned)most + 1, ~0u, 0));
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		r->source = open(others[i], O_RDONLY);
+		same_loop(r, 4);
+	}
+	r->source = first;
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void more_files_close_range(struct same_rig *r)
+{
+	more_files(r, false);
+}
+
+static void more_files_closefrom(struct same_rig *r)
+{
+	more_files(r, true);
 }
 
 static void unlinked(struct same_rig *r)
@@ -889,6 +969,27 @@ static void read_lock_after_close(struct same_rig *r)
 	say_locked("locked");
 }
 
+/* A lock that belongs to the open file goes with its last descriptor, of which ours would be one. */
+static void flock_after_write(struct same_rig *r)
+{
+	same_loop(r, SAME_ROUNDS);
+	same_say("flock", flock(r->source, LOCK_EX));
+	same_say("close", close(r->source));
+	r->source = -1;
+	same_say("flock", flock(open("mine", O_RDONLY), LOCK_EX | LOCK_NB));
+}
+
+static void lease_after_write(struct same_rig *r)
+{
+	signal(SIGIO, SIG_IGN);
+	same_loop(r, SAME_ROUNDS);
+	same_say("F_SETLEASE", fcntl(r->source, F_SETLEASE, F_RDLCK));
+	same_say("close", close(r->source));
+	r->source = -1;
+	same_drain(r, 'o'); /* it does not wait for a lease to be given back */
+	same_say_file("mine");
+}
+
 /* The file changes while it is locked and served, so that it is served plainly: the lock stays. */
 static void locked_and_touched(struct same_rig *r)
 {
@@ -952,6 +1053,7 @@ static const struct same_case cases[] = {
 	{ "shared_by_dup", shared_by_dup, 0, 0 },
 	{ "shared_by_fork", shared_by_fork, 0, 0 },
 	{ "positioned", positioned, 0, 0 },
+	{ "before_the_start", before_the_start, 0, 0 },
 	{ "close_before_write", close_before_write, 0, 0 },
 	{ "other_at_its_number", other_at_its_number, 0, 0 },
 	{ "many_files", many_files, 0, 0 },
@@ -964,6 +1066,9 @@ static const struct same_case cases[] = {
 	{ "lowest_numbers", lowest_numbers, 0, 0 },
 	{ "high_numbers", high_numbers, 0, 0 },
 	{ "few_descriptors", few_descriptors, 0, 0 },
+	{ "few_descriptors_new_file", few_descriptors_new_file, 0, 0 },
+	{ "more_files_close_range", more_files_close_range, 0, 0 },
+	{ "more_files_closefrom", more_files_closefrom, 0, 0 },
 	{ "unlinked", unlinked, SAME_OWN, 0 },
 	{ "replaced", replaced, SAME_OWN, 0 },
 	{ "direct_io", direct_io, SAME_PAGE, 0 },
@@ -1006,6 +1111,8 @@ static const struct same_case cases[] = {
 	{ "lock_part_after_close", lock_part_after_close, SAME_BARE | SAME_OWN, 0 },
 	{ "lockf_after_close", lockf_after_close, SAME_BARE | SAME_OWN, 0 },
 	{ "read_lock_after_close", read_lock_after_close, SAME_BARE | SAME_OWN, 0 },
+	{ "flock_after_write", flock_after_write, SAME_BARE | SAME_OWN, 0 },
+	{ "lease_after_write", lease_after_write, SAME_BARE | SAME_OWN, 0 },
 	{ "locked_and_touched", locked_and_touched, SAME_BARE | SAME_OWN, 0 },
 	{ "locked_come_and_go", locked_come_and_go, SAME_BARE, 0 },
 	{ "locked_download", locked_download, SAME_BARE | SAME_OWN, 0 },

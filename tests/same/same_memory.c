@@ -551,6 +551,38 @@ static void freed_once_then_own_switch(struct same_rig *r)
 	free(coroutine_stack);
 }
 
+/* A buffer that was never freed becomes a stack. */
+static void landed_then_context(struct same_rig *r)
+{
+	char *p = map(BLOCK, MAP_PRIVATE);
+
+	signal(SIGUSR1, count_signal);
+	use(r, p, BLOCK);
+	same_write(r);
+	getcontext(&there);
+	there.uc_stack.ss_sp = p;
+	there.uc_stack.ss_size = BLOCK;
+	there.uc_link = &here;
+	makecontext(&there, deep_coroutine, 0);
+	same_say("swapcontext", swapcontext(&here, &there));
+	same_say("signals", signals);
+}
+
+static void landed_then_signal_stack(struct same_rig *r)
+{
+	struct sigaction sa = { .sa_handler = count_signal, .sa_flags = SA_ONSTACK };
+	stack_t ss = { .ss_size = BLOCK, .ss_sp = map(BLOCK, MAP_PRIVATE) };
+
+	sigaction(SIGUSR1, &sa, NULL);
+	use(r, ss.ss_sp, BLOCK);
+	same_write(r);
+	same_say("sigaltstack", sigaltstack(&ss, NULL));
+	same_say("raise", raise(SIGUSR1));
+	same_say("signals", signals);
+	ss.ss_flags = SS_DISABLE;
+	same_say("sigaltstack", sigaltstack(&ss, NULL));
+}
+
 static void *deep_thread(void *arg)
 {
 	deep(60);
@@ -910,6 +942,8 @@ static const struct same_case cases[] = {
 	{ "freed_then_context", freed_then_context, 0, 0 },
 	{ "freed_then_own_switch", freed_then_own_switch, 0, 0 },
 	{ "freed_once_then_own_switch", freed_once_then_own_switch, 0, 0 },
+	{ "landed_then_context", landed_then_context, 0, 0 },
+	{ "landed_then_signal_stack", landed_then_signal_stack, 0, 0 },
 	{ "freed_then_thread", freed_then_thread, 0, 0 },
 	{ "freed_then_signal_stack", freed_then_signal_stack, 0, 0 },
 	{ "freed_then_calloc", freed_then_calloc, 0, 0 },

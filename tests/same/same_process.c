@@ -169,6 +169,26 @@ static void by_clone(struct same_rig *r)
 	free(stack);
 }
 
+/* The child has the memory of its parent, which waits. */
+static int writing_clone(void *arg)
+{
+	struct same_rig *r = arg;
+	int out = open("out", O_WRONLY | O_CREAT, 0644);
+
+	return write(out, r->buf, r->got) == (ssize_t)r->got ? 3 : 4;
+}
+
+static void by_clone_shared(struct same_rig *r)
+{
+	char *stack = malloc(65536);
+
+	reap(clone(writing_clone, stack + 65536, CLONE_VM | CLONE_VFORK | SIGCHLD, r));
+	same_say_file("out");
+	same_say_buffer(r);
+	same_write(r);
+	free(stack);
+}
+
 static volatile int vfork_errno;
 
 static void by_vfork(struct same_rig *r)
@@ -412,6 +432,7 @@ static const struct same_case cases[] = {
 	{ "raw_fork", raw_fork, SAME_LAZY, 0 },
 	{ "syscall_fork", syscall_fork, SAME_LAZY, 0 },
 	{ "by_clone", by_clone, SAME_LAZY, 0 },
+	{ "by_clone_shared", by_clone_shared, SAME_LAZY, 0 },
 	{ "by_vfork", by_vfork, SAME_LAZY, 0 },
 	{ "vfork_argument", vfork_argument, SAME_LAZY, 0 },
 	{ "by_spawn", by_spawn, SAME_LAZY, 0 },

@@ -223,6 +223,34 @@ static void gathered(struct same_rig *r)
 	}
 }
 
+static void say_errno(const char *after)
+{
+	int error = errno;
+
+	same_say(after, error);
+	errno = error;
+}
+
+/* Calls that succeed, and looks, leave errno as it was. */
+static void errno_stays(struct same_rig *r)
+{
+	ssize_t n, m;
+
+	for (int i = 0; i < 4; i++) {
+		errno = EDOM;
+		n = write(r->sink, r->buf, r->got);
+		say_errno("errno after a write");
+		m = same_get(r->source, r->buf, r->size);
+		say_errno("errno after a read");
+		if (i == 3)
+			*(volatile char *)(r->buf + 30000);
+		say_errno("errno after a look");
+		same_say("write", n);
+		same_say("read", m);
+	}
+	same_say_buffer(r);
+}
+
 static void vectored_read(struct same_rig *r)
 {
 	for (int i = 0; i < 8; i++) {
@@ -283,6 +311,7 @@ static const struct same_case cases[] = {
 	{ "bad_descriptors", bad_descriptors, 0, 0 },
 	{ "two_sinks", two_sinks, SAME_BARE, 0 },
 	{ "gathered", gathered, SAME_BARE | SAME_PLAIN, 16 * SAME_CHUNK },
+	{ "errno_stays", errno_stays, SAME_LAZY, 0 },
 	{ "vectored_read", vectored_read, SAME_BARE | SAME_PLAIN, 0 },
 	{ "positioned_read", positioned_read, SAME_BARE, 0 },
 	{ NULL, NULL, 0, 0 },

@@ -379,9 +379,9 @@ static const struct same_case cases[] = {
 	{ "file_by_stdio", file_by_stdio, 0, 0 },
 	{ "other_file", other_file, 0, 0 },
 	{ "other_file_pread", other_file_pread, 0, 0 },
-	{ "becomes_socketpair", becomes_socketpair, 0, 0 },
-	{ "becomes_dup", becomes_dup, 0, 0 },
-	{ "becomes_passed", becomes_passed, 0, 0 },
+	{ "becomes_socketpair", becomes_socketpair, 0, 131072 },
+	{ "becomes_dup", becomes_dup, 0, 131072 },
+	{ "becomes_passed", becomes_passed, 0, 131072 },
 	{ NULL, NULL, 0, 0 },
 };
 
