@@ -8,6 +8,8 @@
 #undef _FORTIFY_SOURCE
 #include <errno.h>
 
+#include "debts.h"
+#include "fd.h"
 #include "hook.h"
 #include "landing.h"
 #include "sig.h"
@@ -72,10 +74,11 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 	landing_open(fds, count * sizeof(*fds));
 	first = sleep_first_of(timeout);
 	ret = LENT(REAL(ppoll)(fds, count, first, inner));
-	if (ret != 0 || first == timeout)
-		return ret;
-	sleep_over();
-	return LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, &rest), inner));
+	if (ret == 0 && first != timeout) {
+		sleep_over();
+		ret = LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, &rest), inner));
+	}
+	return unlikely(fd_debts) ? debts_in_poll(fds, count, ret) : ret;
 }
 
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
@@ -116,11 +119,12 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int tim
 		landing_open(events, (size_t)count * sizeof(*events));
 	first = sleep_first(timeout);
 	ret = LENT(REAL(epoll_pwait)(epoll, events, count, first, inner));
-	if (ret != 0 || first == timeout)
-		return ret;
-	sleep_over();
-	return LENT(REAL(epoll_pwait)(epoll, events, count, timeout < 0 ? timeout : timeout - first,
-				      inner));
+	if (ret == 0 && first != timeout) {
+		sleep_over();
+		ret = LENT(REAL(epoll_pwait)(epoll, events, count,
+					     timeout < 0 ? timeout : timeout - first, inner));
+	}
+	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }
 
 EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
@@ -141,10 +145,12 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 	landing_open(timeout, sizeof(*timeout));
 	first = sleep_first_of(timeout);
 	ret = LENT(REAL(epoll_pwait2)(epoll, events, count, first, inner));
-	if (ret != 0 || first == timeout)
-		return ret;
-	sleep_over();
-	return LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, &rest), inner));
+	if (ret == 0 && first != timeout) {
+		sleep_over();
+		ret = LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, &rest),
+					      inner));
+	}
+	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }
 
 EXPORT int sigsuspend(const sigset_t *mask)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "debts.h"
 #include "fd.h"
 #include "hook_idle.h"
 #include "sleep.h"
@@ -21,18 +22,6 @@ static int rest_of(int timeout, int first)
 	return timeout < 0 ? timeout : timeout - first;
 }
 
-/* A socket that owes an error (engine_sendfile.c) shows it, as if it were still in the kernel. */
-static COLD int show_debts(struct pollfd *fds, nfds_t n, int ret)
-{
-	for (nfds_t i = 0; ret > 0 && i < n; i++) {
-		struct fd_entry *e = fd_peek(fds[i].fd);
-
-		if (e && e->owed && (fds[i].revents & POLLHUP))
-			fds[i].revents |= POLLERR;
-	}
-	return ret;
-}
-
 #define POLL_BODY(name, fds, n, timeout, ...)                                                      \
 	int first, ret;                                                                            \
                                                                                                    \
@@ -45,7 +34,7 @@ static COLD int show_debts(struct pollfd *fds, nfds_t n, int ret)
 		sleep_over();                                                                      \
 		ret = REAL(name)(fds, n, rest_of(timeout, first), ##__VA_ARGS__);                  \
 	}                                                                                          \
-	return unlikely(fd_debts) ? show_debts(fds, n, ret) : ret
+	return unlikely(fd_debts) ? debts_in_poll(fds, n, ret) : ret
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
@@ -66,16 +55,17 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 {
 	int first, ret;
 
-	if (!landing_any() || hook_passive())
+	if ((!landing_any() && likely(!fd_debts)) || hook_passive())
 		return REAL(epoll_wait)(epoll, events, n, timeout);
 	if (n > 0)
 		landing_open(events, (size_t)n * sizeof(*events));
 	first = sleep_first(timeout);
 	ret = REAL(epoll_wait)(epoll, events, n, first);
-	if (ret != 0 || first == timeout)
-		return ret;
-	sleep_over();
-	return REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
+	if (ret == 0 && first != timeout) {
+		sleep_over();
+		ret = REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
+	}
+	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }
 
 /* ---- select: it changes its sets, and on Linux its timeout ---- */

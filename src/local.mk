@@ -14,7 +14,7 @@ hook_tables = src/hooks.def src/hooks_io.def src/hooks_memory.def src/hooks_open
 
 src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/arena.c src/arena.h src/copy.c src/copy.h \
-	src/engine.h src/engine_sendfile.c \
+	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \
 	src/hook.h src/hook_idle.h src/hook_types.h \
 	src/hook_descriptor.c src/hook_exec.c src/hook_io.c src/hook_memory.c src/hook_open.c \

@@ -648,6 +648,7 @@ static void dontwait_on_blocking(struct same_rig *r)
 {
 	ssize_t n = 1;
 
+	signal(SIGPIPE, SIG_IGN);
 	same_drain(r, 'p');
 	start_alarm(2000, note, 0);
 	while (n > 0)
@@ -710,6 +711,63 @@ static void reset_then_small_write(struct same_rig *r)
 	same_say("seen", seen);
 	same_say("write", write(r->sink, "x", 1));
 	same_say("seen", seen);
+}
+
+#define OUR_SINK UINT64_C(0xfedcba9876543210)
+
+/* Among others, of which one is at its end without an error. */
+static int epoll_of_many(struct same_rig *r)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT, .data.u64 = OUR_SINK };
+	int ep = epoll_create1(0), ended[2], pair[2];
+
+	epoll_ctl(ep, EPOLL_CTL_ADD, r->sink, &ev);
+	ev.data.u64 = 9;
+	if (pipe(ended) != 0 || close(ended[1]) != 0)
+		return -1;
+	epoll_ctl(ep, EPOLL_CTL_ADD, ended[0], &ev);
+	for (ev.data.u64 = 10; ev.data.u64 < 40; ev.data.u64++)
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0)
+			epoll_ctl(ep, EPOLL_CTL_ADD, pair[0], &ev);
+	return ep;
+}
+
+static void say_of(const struct epoll_event *ev, int n, uint64_t data)
+{
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.u64 == data) {
+			same_say("error", (ev[i].events & EPOLLERR) != 0);
+			same_say("hung up", (ev[i].events & EPOLLHUP) != 0);
+		}
+}
+
+static void say_events(const struct epoll_event *ev, int n)
+{
+	say_of(ev, n, OUR_SINK);
+	say_of(ev, n, 9);
+}
+
+static void reset_then_epoll(struct same_rig *r)
+{
+	struct epoll_event ev[64];
+	int ep = epoll_of_many(r);
+
+	reset_meanwhile(r);
+	say_events(ev, (int)same_say("epoll_wait", epoll_wait(ep, ev, 64, 0)));
+	say_events(ev, (int)same_say("epoll_pwait", epoll_pwait(ep, ev, 64, 0, NULL)));
+	say_events(ev, (int)same_say("epoll_pwait2",
+				     epoll_pwait2(ep, ev, 64, &(struct timespec){ 0, 0 }, NULL)));
+	same_say("write", write(r->sink, "x", 1));
+}
+
+static void reset_then_ppoll(struct same_rig *r)
+{
+	struct pollfd p = { r->sink, POLLIN | POLLOUT, 0 };
+
+	reset_meanwhile(r);
+	same_say("ppoll", ppoll(&p, 1, &(struct timespec){ 0, 0 }, NULL));
+	same_say("error", (p.revents & POLLERR) != 0);
+	same_say("write", write(r->sink, "x", 1));
 }
 
 /* The number means another socket then, which owes nothing. */
@@ -846,6 +904,8 @@ static const struct same_case cases[] = {
 	{ "reset_then_recvmsg", reset_then_recvmsg, SAME_LOOSE, BIG },
 	{ "reset_then_option", reset_then_option, SAME_LOOSE, BIG },
 	{ "reset_then_small_write", reset_then_small_write, SAME_LOOSE, BIG },
+	{ "reset_then_epoll", reset_then_epoll, SAME_LOOSE, BIG },
+	{ "reset_then_ppoll", reset_then_ppoll, SAME_LOOSE, BIG },
 	{ "reset_then_other", reset_then_other, SAME_LOOSE, BIG },
 	{ "full_with_header", full_with_header, SAME_OUTCOME, 0 },
 	{ "full_with_header_unix", full_with_header, SAME_OUTCOME | SAME_UNIX, 0 },
