@@ -277,15 +277,15 @@ static void freed_locked(struct landing *l)
 	disarm(l);
 }
 
-/* The program looked into L, one way or another: what is learned from it. */
-static void learn_look(struct landing *l)
+/* The program looked into L, one way or another, or could not send it, for WHY: what is learned from it. */
+static void learn_loss(struct landing *l, enum verdict why)
 {
 	struct stats_route *route = atomic_load(&l->route);
 
-	patience_lost(&l->patience);
+	patience_lost(&l->patience, why);
 	if (l->site)
-		patience_lost(&l->site->patience);
-	if (route)
+		patience_lost(&l->site->patience, why);
+	if (route && why == VERDICT_LOOKED_AT)
 		stats_add(&route->looks, 1);
 }
 
@@ -297,23 +297,26 @@ static void note_filled(const struct landing *l, enum verdict why)
 			     why == VERDICT_LOOKED_AT && !l->route);
 }
 
-enum reason { LOOKED, NEUTRAL, VOID, FREED };
+/* Why something is opened: a sink's verdict, or one of these. */
+enum { LOOKED = VERDICT_LOOKED_AT, NEUTRAL = VERDICT_FILLED, VOID = VERDICT_COUNT, FREED };
 
 /* L is locked; WHOLE: all of its armed pages are concerned, so that a void content needs no fill. */
-static void open_for(struct landing *l, bool whole, enum reason why)
+static void open_for(struct landing *l, bool whole, int why)
 {
 	if (whole && why == VOID)
 		void_locked(l);
 	else if (why == FREED)
 		freed_locked(l);
 	else if (landing_open_locked(l)) {
-		note_filled(l, why == LOOKED ? VERDICT_LOOKED_AT : VERDICT_FILLED);
-		if (why == LOOKED && !l->freed)
-			learn_look(l);
+		enum verdict v = why < VERDICT_COUNT ? (enum verdict)why : VERDICT_FILLED;
+
+		note_filled(l, v);
+		if (v != VERDICT_FILLED && !l->freed)
+			learn_loss(l, v);
 	}
 }
 
-static void open_slot(struct landing *l, uintptr_t lo, uintptr_t hi, enum reason why)
+static void open_slot(struct landing *l, uintptr_t lo, uintptr_t hi, int why)
 {
 	struct lock_held h;
 
@@ -323,7 +326,7 @@ static void open_slot(struct landing *l, uintptr_t lo, uintptr_t hi, enum reason
 	lock_drop(&l->lock, &h);
 }
 
-static void open_range(uintptr_t lo, uintptr_t hi, enum reason why)
+static void open_range(uintptr_t lo, uintptr_t hi, int why)
 {
 	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi))
 		open_slot(&slots[i], lo, hi, why);
@@ -332,6 +335,12 @@ static void open_range(uintptr_t lo, uintptr_t hi, enum reason why)
 COLD void landing_open_slow(const void *p, size_t n)
 {
 	open_range((uintptr_t)p, range_end(p, n), LOOKED);
+}
+
+COLD void landing_refuse(const void *p, size_t n, enum verdict why)
+{
+	if (landing_touches(p, n))
+		open_range((uintptr_t)p, range_end(p, n), (int)why);
 }
 
 void landing_fill(const void *p, size_t n)
@@ -603,7 +612,7 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	}
 	if (!open_part(l, lo, hi))
 		return false;
-	learn_look(l);
+	learn_loss(l, VERDICT_LOOKED_AT);
 	note_filled(l, VERDICT_LOOKED_AT);
 	return true;
 }

@@ -93,6 +93,9 @@ void landing_void(const void *p, size_t n) NO_ACCESS;
 void landing_before_free(const void *p, size_t n) NO_ACCESS;
 void landing_after_free(const void *p, size_t n) NO_ACCESS;
 
+/* What is landed in [p, p + n) cannot be sent, because of WHY: it is filled, and tried again later. */
+void landing_refuse(const void *p, size_t n, enum verdict why);
+
 /*
  * We are about to make the program's own read of a file into [p, p + n), where its
  * earlier chunks land: no look, nothing is learned from it.

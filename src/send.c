@@ -166,7 +166,34 @@ static void account_all(int fd, struct fd_entry *e, const struct segments *s,
 	}
 }
 
+/* The landed chunk at which the sending ended for good, for WHY. */
+static void account_end(int fd, struct fd_entry *e, const struct segments *s,
+			const size_t sent[SEGMENTS], struct site *write_site, enum verdict why)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct segment *g = &s->seg[i];
+		struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = g->read_site,
+					.write_site = write_site, .source_fd = g->read_fd,
+					.sink_fd = fd };
+		struct stats_route *route;
+
+		if (!g->l || sent[i] == g->n)
+			continue;
+		route = pair_route(&c, e);
+		stats_add(&route->chunks, g->at == 0 && sent[i] == 0);
+		stats_add(&route->verdict[why], 1);
+		return;
+	}
+}
+
 /* ---- the whole ---- */
+
+/* Too many pieces; or pages that are opened just now, or were by a call that no hook heard: a look. */
+static enum verdict not_cut(const struct segments *s)
+{
+	return s->count > SEGMENTS - 2 || s->landed > THREAD_HAZARDS ? VERDICT_LIMIT
+								     : VERDICT_LOOKED_AT;
+}
 
 static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *iov, size_t count,
 			       int flags, struct site *write_site, ssize_t *ret)
@@ -177,9 +204,9 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	enum verdict why;
 
 	if (!segments_build(&s, iov, count) || s.landed == 0)
-		return VERDICT_LIMIT;
+		return not_cut(&s);
 	if (!segments_pin(&s))
-		return VERDICT_LIMIT;
+		return thread_self() ? VERDICT_LOOKED_AT : VERDICT_LIMIT;
 	if (s.count > 1 && !writers_alone(e)) {
 		segments_unpin();
 		return VERDICT_SECOND_WRITER;
@@ -194,13 +221,15 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 		return why;
 	calls = prim_calls - calls;
 	account_all(fd, e, &s, sent, write_site, calls);
+	if (why == VERDICT_TRUNCATED)
+		account_end(fd, e, &s, sent, write_site, why);
 	return VERDICT_REWRITTEN;
 }
 
-static void open_pieces(const struct iovec *iov, size_t count)
+static void refuse_pieces(const struct iovec *iov, size_t count, enum verdict why)
 {
 	for (size_t i = 0; i < count; i++)
-		landing_open(iov[i].iov_base, iov[i].iov_len);
+		landing_refuse(iov[i].iov_base, iov[i].iov_len, why);
 }
 
 bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
@@ -218,7 +247,7 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 		why = try_engine(fd, e, iov, count, flags, write_site, ret);
 	}
 	if (why != VERDICT_REWRITTEN) {
-		open_pieces(iov, count);
+		refuse_pieces(iov, count, why);
 		errno = saved;
 		return false;
 	}

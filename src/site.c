@@ -6,7 +6,7 @@
 #include "pair.h"
 #include "unwind.h"
 
-enum { SITES = 512, PROBES = 16, LEVELS = 12, STEADY = 64 };
+enum { SITES = 512, PROBES = 16, LEVELS = 12, SINK_LEVELS = 3, STEADY = 64 };
 
 /*
  * A wrong guess costs a few microseconds whatever the size: for large chunks that is less
@@ -78,7 +78,7 @@ enum verdict site_ready(struct site *site, struct patience *buffer, size_t n)
 
 	if (wait > 0) {
 		atomic_store_explicit(&p->wait, wait - 1, memory_order_relaxed);
-		return VERDICT_LOOKED_AT;
+		return atomic_load_explicit(&p->why, memory_order_relaxed);
 	}
 	if (relaxed(site->streak) < enough(n))
 		return VERDICT_LEARNING;
@@ -98,16 +98,17 @@ void site_strayed(struct site *site)
 	atomic_store_explicit(&site->streak, 0, memory_order_relaxed);
 }
 
-void patience_lost(struct patience *p)
+void patience_lost(struct patience *p, enum verdict why)
 {
 	uint8_t level = atomic_load_explicit(&p->level, memory_order_relaxed);
 
 	/* a look after many chunks that paid is no reason to stop for long */
 	if (atomic_load_explicit(&p->good, memory_order_relaxed) >= 16)
 		level = 0;
-	if (level < LEVELS)
+	if (level < (why == VERDICT_LOOKED_AT ? LEVELS : SINK_LEVELS))
 		level++;
 	p->level = level;
+	p->why = (uint8_t)why;
 	p->wait = (uint32_t)1 << (2 * level);
 	p->good = 0;
 }

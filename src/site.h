@@ -16,6 +16,7 @@
 struct patience {
 	_Atomic uint32_t wait;  /* chunks to let pass before the next try */
 	_Atomic uint8_t level;  /* tries that failed in a row: wait is 4 ^ level */
+	_Atomic uint8_t why;    /* enum verdict: the last failure */
 	_Atomic uint32_t good;  /* chunks rewritten since the last look */
 };
 
@@ -51,8 +52,8 @@ struct site *site_of(const void *caller);
 void site_name(struct site *site);
 
 /*
- * May a chunk of N bytes land here now? REWRITTEN, LEARNING or LOOKED_AT. Counts down
- * what there is to wait. BUFFER: what is known of this very buffer, or NULL.
+ * May a chunk of N bytes land here now? REWRITTEN, LEARNING, or while there is to wait,
+ * which is counted down, why the last try failed. BUFFER: what is known of this very buffer, or NULL.
  */
 enum verdict site_ready(struct site *site, struct patience *buffer, size_t n);
 
@@ -62,8 +63,11 @@ void site_passed(struct site *site);
 /* A chunk read at SITE went elsewhere: the loop is not the one that we want. */
 void site_strayed(struct site *site);
 
-/* A landed chunk was looked into; or was passed on untouched. */
-void patience_lost(struct patience *p);
+/*
+ * A landed chunk was looked into, or its sink refused it, which is WHY; or it was
+ * passed on untouched. The next sink may be another: for one no more than 64 chunks are waited.
+ */
+void patience_lost(struct patience *p, enum verdict why);
 void patience_paid(struct patience *p);
 
 /* In the child of a fork: names belong to the parent's counters. */

@@ -136,7 +136,7 @@ static void test_large(void **state)
 	site_passed(s);
 	assert_int_equal(site_ready(s, NULL, 128 * KIB - 1), VERDICT_LEARNING);
 	assert_int_equal(site_ready(s, NULL, 128 * KIB), VERDICT_REWRITTEN);
-	patience_lost(&s->patience);
+	patience_lost(&s->patience, VERDICT_LOOKED_AT);
 	assert_int_equal(site_ready(s, NULL, LARGE), VERDICT_LOOKED_AT);
 }
 
@@ -156,11 +156,11 @@ static void test_patience(void **state)
 
 	assert_int_equal(waits(s, NULL), 0);
 	for (int i = 0; i < 12; i++) {
-		patience_lost(&s->patience);
+		patience_lost(&s->patience, VERDICT_LOOKED_AT);
 		assert_int_equal(waits(s, NULL), expected *= 4);
 		assert_int_equal(waits(s, NULL), 0);
 	}
-	patience_lost(&s->patience); /* 4 ^ 12 is the longest */
+	patience_lost(&s->patience, VERDICT_LOOKED_AT); /* 4 ^ 12 is the longest */
 	assert_int_equal(waits(s, NULL), expected);
 	assert_int_equal(expected, 16777216);
 }
@@ -171,12 +171,27 @@ static void test_buffer_patience(void **state)
 	struct site *s = fresh();
 	struct patience p = { 0 };
 
-	patience_lost(&s->patience);
+	patience_lost(&s->patience, VERDICT_LOOKED_AT);
 	assert_int_equal(waits(s, &p), 0);
-	patience_lost(&p);
-	patience_lost(&p);
+	patience_lost(&p, VERDICT_LOOKED_AT);
+	patience_lost(&p, VERDICT_LOOKED_AT);
 	assert_int_equal(waits(s, &p), 16);
 	assert_int_equal(waits(s, NULL), 4);
+}
+
+/* The reason is kept for those that wait. Another sink may do: it is tried again soon. */
+static void test_refused(void **state)
+{
+	struct site *s = fresh();
+	unsigned n = 0;
+
+	for (int i = 0; i < 6; i++)
+		patience_lost(&s->patience, VERDICT_SEND_TIMEOUT);
+	while (n < 1000 && site_ready(s, NULL, LARGE) == VERDICT_SEND_TIMEOUT)
+		n++;
+	assert_int_equal(n, 64);
+	patience_lost(&s->patience, VERDICT_LOOKED_AT);
+	assert_int_equal(waits(s, NULL), 256);
 }
 
 static void pay(struct patience *p, unsigned n)
@@ -192,18 +207,18 @@ static void test_paid(void **state)
 	struct patience *p = &s->patience;
 
 	for (int i = 0; i < 3; i++)
-		patience_lost(p);
+		patience_lost(p, VERDICT_LOOKED_AT);
 	pay(p, 15);
-	patience_lost(p);
+	patience_lost(p, VERDICT_LOOKED_AT);
 	assert_int_equal(p->level, 4);
 	assert_int_equal(p->good, 0);
 	assert_int_equal(waits(s, NULL), 256);
 	pay(p, 16);
-	patience_lost(p);
+	patience_lost(p, VERDICT_LOOKED_AT);
 	assert_int_equal(p->level, 1);
 	assert_int_equal(waits(s, NULL), 4);
-	patience_lost(p);
-	patience_lost(p);
+	patience_lost(p, VERDICT_LOOKED_AT);
+	patience_lost(p, VERDICT_LOOKED_AT);
 	assert_int_equal(p->level, 3);
 	pay(p, 64);
 	assert_int_equal(p->level, 3);
@@ -283,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_same_site),
 		cmocka_unit_test(test_learning_streak), cmocka_unit_test(test_large),
 		cmocka_unit_test(test_patience), cmocka_unit_test(test_buffer_patience),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_paid), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_full),
 	};
