@@ -200,8 +200,11 @@ static bool is_stack(const struct area *a, uintptr_t lo, uintptr_t hi)
 
 	if (a->name[0] == '[' && a->name[1] == 's' && a->name[2] == 't')
 		return true;
-	/* a coroutine's stack is anonymous memory like any other, but we run on it */
-	if (here >= a->lo && here < a->hi)
+	/*
+	 * A coroutine's stack is anonymous memory like any other, but we run on it. A thread's
+	 * own is known; what lies beside it, in one mapping, is not the stack.
+	 */
+	if (here >= a->lo && here < a->hi && !thread_on_known_stack(here))
 		return true;
 	return thread_stack_overlaps(lo, hi);
 }

@@ -123,6 +123,7 @@ static struct thread *take(int tid)
 		t->hazard[i] = 0;
 	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
+	t->stack_sure = false;
 	t->alternate_in_use = false;
 	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
 	t->masked = t->masked_base = t->pending = 0;
@@ -233,6 +234,13 @@ bool thread_stack_overlaps(uintptr_t lo, uintptr_t hi)
 	return false;
 }
 
+bool thread_on_known_stack(uintptr_t address)
+{
+	const struct thread *t = thread_self_record;
+
+	return t && t->stack_sure && address >= t->stack_lo && address < t->stack_hi;
+}
+
 /* ---- enrolling ---- */
 
 static void become(struct thread *t)
@@ -315,6 +323,7 @@ static void *trampoline(void *record)
 
 	if (!t->stack_hi)
 		stack_by_libc(t, t->stack_size);
+	t->stack_sure = true;
 	atomic_store(&t->tid, prim_gettid());
 	become(t);
 	if (t->mask_from_attributes)

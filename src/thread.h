@@ -26,6 +26,7 @@ struct thread {
 	_Atomic(const struct fd_entry *) several; /* what it is sending to by several calls: writers.h */
 	/* the stack it runs on, [lo, hi); 0 when not known */
 	_Atomic uintptr_t stack_lo, stack_hi;
+	bool stack_sure;        /* it ends nowhere above stack_hi: from the thread's attributes, or of libc's making */
 	void *alternate_stack;  /* ours, or NULL; stays with the record */
 	bool alternate_in_use;  /* ours is what the kernel knows */
 	stack_t program_stack;  /* what the program set by sigaltstack, SS_DISABLE if nothing */
@@ -62,6 +63,9 @@ struct thread *thread_list(void);
 
 /* Does [lo, hi) touch a stack of any enrolled thread? Signal safe. */
 bool thread_stack_overlaps(uintptr_t lo, uintptr_t hi);
+
+/* Does this thread run, at ADDRESS, on a stack of which the bounds are known for sure? Signal safe. */
+bool thread_on_known_stack(uintptr_t address);
 
 /* Is this process single-threaded for certain? (libc's word, and no raw clone was seen) */
 bool thread_single(void);

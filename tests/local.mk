@@ -20,6 +20,7 @@ include tests/hooks/local.mk
 include tests/command/local.mk
 include tests/same/local.mk
 include tests/signals/local.mk
+include tests/attacks/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop

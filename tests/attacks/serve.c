@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -377,6 +378,46 @@ static void two_loops(void)
 	fflush(stdout);
 }
 
+/* A header and a chunk by one call, to a socket that is new when another thread is there. */
+static void *receiving_thread(void *arg)
+{
+	static char part[CHUNK];
+	uint64_t h = 0;
+	ssize_t n;
+
+	while ((n = recv(*(int *)arg, part, sizeof(part), 0)) > 0)
+		h = hash_on(h, part, (size_t)n);
+	printf("received %016llx\n", (unsigned long long)h);
+	fflush(stdout);
+	return NULL;
+}
+
+static void header_to(int fd, char *p, int count)
+{
+	struct iovec iov[2] = { { "header: of a chunk\n", 19 }, { p, CHUNK } };
+
+	for (int i = 0; i < count && get(p, CHUNK) == CHUNK; i++)
+		if (writev(fd, iov, 2) != 19 + CHUNK)
+			die("writev");
+}
+
+static void header_beside_thread(void)
+{
+	char *p = page_buffer(CHUNK);
+	int pair[2];
+	pthread_t t;
+
+	for (int i = 0; i < 2; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
+		    pthread_create(&t, NULL, receiving_thread, &pair[1]) != 0)
+			die("socketpair");
+		header_to(pair[0], p, i ? 25 : 2);
+		close(pair[0]);
+		pthread_join(t, NULL);
+		close(pair[1]);
+	}
+}
+
 /* The buffer lies right above the stack of the thread that reads: one mapping, two things. */
 static void *beside_thread(void *arg)
 {
@@ -418,6 +459,7 @@ static const struct {
 	{ "in_memory", in_memory },
 	{ "beside_stack", beside_stack },
 	{ "two_loops", two_loops },
+	{ "header_beside_thread", header_beside_thread },
 	{ "cut", cut },
 };
 

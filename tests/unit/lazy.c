@@ -64,6 +64,12 @@ bool thread_stack_overlaps(uintptr_t lo, uintptr_t hi)
 	return lo < t->stack_hi && hi > t->stack_lo;
 }
 
+bool thread_on_known_stack(uintptr_t address)
+{
+	(void)address;
+	return false;
+}
+
 void thread_alternate_stack(void)
 {
 	static char *stack;
