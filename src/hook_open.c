@@ -76,6 +76,13 @@ static COLD void limit(int what)
 		landing_open_all();
 }
 
+/* A wait for a child: with WNOHANG it does not sleep. */
+static COLD void child(int flags)
+{
+	if (!(flags & WNOHANG))
+		sleep_settle();
+}
+
 /* struct msgbuf: a long, then N bytes of text. */
 static COLD void message(const void *p, size_t n)
 {

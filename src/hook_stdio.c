@@ -5,8 +5,10 @@
  */
 #undef _FORTIFY_SOURCE
 
+#include <errno.h>
 #include <string.h>
 
+#include "config.h"
 #include "hook_idle.h"
 #include "io.h"
 #include "source.h"
@@ -48,14 +50,98 @@ EXPORT size_t __fread_unlocked_chk(void *p, size_t room, size_t size, size_t n, 
 	BLOCK_BODY(__fread_unlocked_chk, p, size, n, p, room, size, n, f);
 }
 
+/* The number of F, which may have none, or be none; keeps errno. */
+static int number_of(FILE *f)
+{
+	int saved = errno, fd = f ? fileno_unlocked(f) : -1;
+
+	errno = saved;
+	return fd;
+}
+
+/* F is about to be written out; without F, all that are open are. */
+static COLD void before_flush(FILE *f)
+{
+	if (hook_passive())
+		return;
+	if (f)
+		io_file_changes(number_of(f));
+	else if (config.source == SOURCE_TRUST)
+		landing_open_all();
+}
+
+#define WRITE_BLOCK_BODY(name, p, size, n, f)                                                      \
+	if (landing_any()) {                                                                       \
+		open_block(p, size, n);                                                            \
+		before_flush(f);                                                                   \
+	}                                                                                          \
+	return REAL(name)(p, size, n, f)
+
 EXPORT size_t fwrite(const void *p, size_t size, size_t n, FILE *f)
 {
-	BLOCK_BODY(fwrite, p, size, n, p, size, n, f);
+	WRITE_BLOCK_BODY(fwrite, p, size, n, f);
 }
 
 EXPORT size_t fwrite_unlocked(const void *p, size_t size, size_t n, FILE *f)
 {
-	BLOCK_BODY(fwrite_unlocked, p, size, n, p, size, n, f);
+	WRITE_BLOCK_BODY(fwrite_unlocked, p, size, n, f);
+}
+
+EXPORT int fflush(FILE *f)
+{
+	if (landing_any())
+		before_flush(f);
+	return REAL(fflush)(f);
+}
+
+EXPORT int fflush_unlocked(FILE *f)
+{
+	if (landing_any())
+		before_flush(f);
+	return REAL(fflush_unlocked)(f);
+}
+
+static void before_print(int fd)
+{
+	if (hook_passive())
+		return;
+	writers_note(fd);
+	if (landing_any())
+		io_file_changes(fd);
+}
+
+EXPORT int vdprintf(int fd, const char *format, va_list list)
+{
+	before_print(fd);
+	return REAL(vdprintf)(fd, format, list);
+}
+
+EXPORT int __vdprintf_chk(int fd, int check, const char *format, va_list list)
+{
+	before_print(fd);
+	return REAL(__vdprintf_chk)(fd, check, format, list);
+}
+
+EXPORT int dprintf(int fd, const char *format, ...)
+{
+	va_list list;
+	int ret;
+
+	va_start(list, format);
+	ret = vdprintf(fd, format, list);
+	va_end(list);
+	return ret;
+}
+
+EXPORT int __dprintf_chk(int fd, int check, const char *format, ...)
+{
+	va_list list;
+	int ret;
+
+	va_start(list, format);
+	ret = __vdprintf_chk(fd, check, format, list);
+	va_end(list);
+	return ret;
 }
 
 /* ---- streams come and go with descriptors ---- */
@@ -81,7 +167,7 @@ static void forget(int fd)
 static FILE *opened(FILE *f)
 {
 	if (f)
-		forget(fileno(f));
+		forget(number_of(f));
 	return f;
 }
 
@@ -108,26 +194,28 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
 {
 	before_fopen(path, mode);
-	forget(fileno(f));
+	forget(number_of(f));
 	return opened(REAL(freopen)(path, mode, f));
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
 	before_fopen(path, mode);
-	forget(fileno(f));
+	forget(number_of(f));
 	return opened(REAL(freopen64)(path, mode, f));
 }
 
 EXPORT int fclose(FILE *f)
 {
-	forget(fileno(f));
+	if (landing_any())
+		before_flush(f);
+	forget(number_of(f));
 	return REAL(fclose)(f);
 }
 
 EXPORT int pclose(FILE *f)
 {
-	forget(fileno(f));
+	forget(number_of(f));
 	return REAL(pclose)(f);
 }
 

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -85,6 +86,8 @@ int __fxstatat64(int version, int dir, const char *path, struct stat64 *st, int 
 int __xmknod(int version, const char *path, mode_t mode, dev_t *dev);
 int __xmknodat(int version, int dir, const char *path, mode_t mode, dev_t *dev);
 int __statfs(const char *path, struct statfs *st);
+int __dprintf_chk(int fd, int check, const char *format, ...);
+int __vdprintf_chk(int fd, int check, const char *format, va_list list);
 char *__getcwd_chk(char *buf, size_t n, size_t room);
 ssize_t __readlink_chk(const char *path, char *buf, size_t n, size_t room);
 ssize_t __readlinkat_chk(int dir, const char *path, char *buf, size_t n, size_t room);

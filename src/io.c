@@ -109,8 +109,7 @@ bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const 
 	return false;
 }
 
-/* A write to a file of ours: what is landed of it must be what it was. */
-static void before_file_changes(int fd)
+void io_file_changes(int fd)
 {
 	struct fd_entry *e = fd_peek(fd);
 
@@ -129,7 +128,7 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 	writers_note(fd);
 	if (!landing_any() || count > IOV_MAX)
 		return false;
-	before_file_changes(fd);
+	io_file_changes(fd);
 	if (!send_touches(iov, count))
 		return false;
 	if (!thread_single())

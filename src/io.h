@@ -62,6 +62,9 @@ static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t coun
 	return ret;
 }
 
+/* The file FD, if it is one, is about to be written to: what is landed of it must be what it was. Keeps errno. */
+void io_file_changes(int fd);
+
 /* Can the array of COUNT pieces be read (once open)? If not it is the kernel's to refuse. */
 bool io_pieces_readable(const struct iovec *iov, size_t count);
 

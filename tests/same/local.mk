@@ -31,6 +31,7 @@ tests_same_same_race_SOURCES = tests/same/same_race.c $(same_shared)
 tests_same_same_ahead_SOURCES = tests/same/same_ahead.c $(same_shared)
 tests_same_same_memory_LDADD = -lpthread -ldl
 tests_same_same_socket_LDADD = -lpthread
+tests_same_same_sleep_LDADD = -lpthread
 tests_same_same_race_LDADD = -lpthread -ldl
 check_PROGRAMS += $(same_programs)
 

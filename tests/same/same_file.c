@@ -502,6 +502,39 @@ static void overwritten_by_self(struct same_rig *r)
 	same_say_buffer(r);
 }
 
+static const char *volatile some_text = "overwritten"; /* of a length that no compiler makes an fwrite of */
+
+/* The chunk that lies in the buffer is written over in its file, through a stream. */
+static void overwritten_by_stream(struct same_rig *r)
+{
+	FILE *f = fopen("mine", "r+");
+	int fd = open("mine", O_RDWR);
+
+	for (int i = 0; i < 12; i++) {
+		off_t middle = lseek(r->source, 0, SEEK_CUR) + SAME_CHUNK / 2;
+
+		same_write(r);
+		fseek(f, middle, SEEK_SET);
+		lseek(fd, middle, SEEK_SET);
+		same_read(r);
+		if (i % 4 < 2) {
+			fputs(some_text, f);
+			same_say("fflush", fflush(i % 4 ? f : NULL));
+		} else if (i % 4 == 2) {
+			same_say("fwrite", (ssize_t)fwrite(r->area, 1, 12000, f));
+		} else {
+			same_say("dprintf", dprintf(fd, "over%s", "written"));
+		}
+	}
+	same_write(r);
+	fseek(f, lseek(r->source, 0, SEEK_CUR) + SAME_CHUNK / 2, SEEK_SET);
+	fputs(some_text, f);
+	same_read(r);
+	same_say("fclose", fclose(f));
+	same_write(r);
+	same_say_file("mine");
+}
+
 static void opened_with_trunc(struct same_rig *r)
 {
 	same_say("open", open("mine", O_WRONLY | O_TRUNC) < 0 ? -1 : 0);
@@ -1083,6 +1116,7 @@ static const struct same_case cases[] = {
 	{ "truncated_by_self", truncated_by_self, SAME_OWN, 0 },
 	{ "truncated_by_descriptor", truncated_by_descriptor, SAME_OWN, 0 },
 	{ "overwritten_by_self", overwritten_by_self, SAME_OWN, 0 },
+	{ "overwritten_by_stream", overwritten_by_stream, SAME_OWN, 0 },
 	{ "opened_with_trunc", opened_with_trunc, SAME_OWN, 0 },
 	{ "overwritten_by_other", overwritten_by_other, SAME_OWN | SAME_OUTCOME, 0 },
 	{ "truncated_by_other", truncated_by_other, SAME_OWN | SAME_OUTCOME, 0 },

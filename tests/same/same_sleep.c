@@ -9,12 +9,16 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 
 enum { NAP_MS = 2200 };
@@ -296,6 +300,98 @@ static void by_accept(struct same_rig *r)
 	end(r);
 }
 
+/* A child that ends after the nap. It is forked before the chunk is read: a fork fills what is landed. */
+static pid_t napping_child(struct same_rig *r)
+{
+	pid_t child;
+
+	same_write(r);
+	child = fork();
+	if (child == 0) {
+		nanosleep(&nap, NULL);
+		_exit(3);
+	}
+	same_read(r);
+	begin(r);
+	return child;
+}
+
+static void by_waitpid(struct same_rig *r)
+{
+	pid_t child = napping_child(r);
+	int status = 0;
+
+	same_say("not yet", waitpid(child, &status, WNOHANG));
+	same_say("waitpid", waitpid(child, &status, 0) == child);
+	same_say("status", WEXITSTATUS(status));
+	end(r);
+}
+
+static void by_wait4(struct same_rig *r)
+{
+	pid_t child = napping_child(r);
+
+	same_say("wait4", wait4(child, NULL, 0, NULL) == child);
+	end(r);
+}
+
+static void by_waitid(struct same_rig *r)
+{
+	siginfo_t info = { 0 };
+
+	napping_child(r);
+	same_say("waitid", waitid(P_ALL, 0, &info, WEXITED));
+	same_say("status", info.si_status);
+	end(r);
+}
+
+static sem_t semaphore;
+
+static void *napping_thread(void *arg)
+{
+	nanosleep(&nap, NULL);
+	sem_post(&semaphore);
+	return arg;
+}
+
+static void by_sem_wait(struct same_rig *r)
+{
+	pthread_t t;
+
+	begin(r);
+	pthread_create(&t, NULL, napping_thread, NULL);
+	errno = 0;
+	same_say("sem_wait", sem_wait(&semaphore));
+	same_say("errno", errno);
+	same_say("sem_trywait", sem_trywait(&semaphore));
+	end(r);
+}
+
+static void by_sem_timedwait(struct same_rig *r)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2;
+	begin(r);
+	same_say("sem_timedwait", sem_timedwait(&semaphore, &until));
+	until.tv_nsec = 1000000000;
+	same_say("sem_timedwait", sem_timedwait(&semaphore, &until));
+	end(r);
+}
+
+static void by_join(struct same_rig *r)
+{
+	void *result = NULL;
+	pthread_t t;
+
+	begin(r);
+	pthread_create(&t, NULL, napping_thread, r);
+	same_say("pthread_join", pthread_join(t, &result));
+	same_say("result", result == r);
+	end(r);
+}
+
 /* ---- a wait that is cut in two is one to the program ---- */
 
 /* Something is landed, so that the wait is cut, and comes only after the first part. */
@@ -390,6 +486,12 @@ static const struct same_case cases[] = {
 	SLEEPS(by_recv),
 	SLEEPS(by_recvmsg),
 	SLEEPS(by_accept),
+	SLEEPS(by_waitpid),
+	SLEEPS(by_wait4),
+	SLEEPS(by_waitid),
+	SLEEPS(by_sem_wait),
+	SLEEPS(by_sem_timedwait),
+	SLEEPS(by_join),
 	{ "select_late", select_late, SAME_LAZY, 0 },
 	{ "select_early", select_early, SAME_LAZY, 0 },
 	{ "lengths", lengths, SAME_LAZY, 0 },

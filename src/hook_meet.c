@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_meet.c - waiting for another thread: the first second is waited apart, so that
+ * what is landed is made safe before a longer wait (sleep.h).
+ *
+ * Only calls for which two waits in a row are the same as one. A condition variable
+ * is none: between the two a signal would be lost, or the program would see a
+ * wake-up that nobody sent.
+ */
+#undef _FORTIFY_SOURCE
+#include <errno.h>
+
+#include "hook_idle.h"
+#include "sleep.h"
+
+#define HOOK(ret, name, params, args, class) EXPORT ret name params;
+#include "hooks_io.def"
+#undef HOOK
+
+/* The end of the first part, on the clock that these calls take. */
+static struct timespec first_part(void)
+{
+	struct timespec t;
+	int ms = sleep_first(-1);
+
+	REAL(clock_gettime)(CLOCK_REALTIME, &t);
+	t.tv_sec += ms / 1000;
+	return t;
+}
+
+static bool before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* True: the first part passed and nothing came. errno is as before then. */
+static bool waits_on(int ret, int saved)
+{
+	if (ret == 0 || errno != ETIMEDOUT)
+		return false;
+	errno = saved;
+	sleep_over();
+	return true;
+}
+
+static COLD int landed_sem_wait(sem_t *s)
+{
+	struct timespec first = first_part();
+	int saved = errno, ret = REAL(sem_timedwait)(s, &first);
+
+	return waits_on(ret, saved) ? REAL(sem_wait)(s) : ret;
+}
+
+EXPORT int sem_wait(sem_t *s)
+{
+	if (!landing_any() || hook_passive())
+		return REAL(sem_wait)(s);
+	return landed_sem_wait(s);
+}
+
+static COLD int landed_sem_timedwait(sem_t *s, const struct timespec *until)
+{
+	struct timespec first = first_part();
+	int saved = errno, ret;
+
+	/* what is malformed is libc's to refuse */
+	if (until->tv_nsec < 0 || until->tv_nsec >= 1000000000 || !before(&first, until))
+		return REAL(sem_timedwait)(s, until);
+	ret = REAL(sem_timedwait)(s, &first);
+	return waits_on(ret, saved) ? REAL(sem_timedwait)(s, until) : ret;
+}
+
+EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
+{
+	if (!landing_any() || hook_passive())
+		return REAL(sem_timedwait)(s, until);
+	return landed_sem_timedwait(s, until);
+}
+
+static COLD int landed_join(pthread_t thread, void **result)
+{
+	struct timespec first = first_part();
+	int error = REAL(pthread_timedjoin_np)(thread, result, &first);
+
+	if (error != ETIMEDOUT)
+		return error;
+	sleep_over();
+	return REAL(pthread_join)(thread, result);
+}
+
+EXPORT int pthread_join(pthread_t thread, void **result)
+{
+	if (!landing_any() || hook_passive())
+		return REAL(pthread_join)(thread, result);
+	return landed_join(thread, result);
+}
+
+EXPORT int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *until)
+{
+	sleep_settle();
+	return REAL(pthread_timedjoin_np)(thread, result, until);
+}
