@@ -92,12 +92,12 @@ static struct stats_route *find_route(const struct pair_chunk *c, const struct f
 		if (state == 0 && atomic_compare_exchange_strong(&r->state, &state, 1))
 			break;
 	}
-	if (r->state != 2)
+	if (r->state != 2) {
+		r->rest = r == last;
 		fill_route(r, c, sink);
+	}
 	if (r->read_site < 0)
 		c->read_site->wanted = true;
-	if (r == last)
-		stats_add(&s->routes_lost, 1);
 	lock_drop(&route_lock, &held);
 	return r;
 }

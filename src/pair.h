@@ -24,6 +24,14 @@ struct pair_chunk {
 /* The row of the report in which this chunk counts. Never NULL. Keeps errno. */
 struct stats_route *pair_route(const struct pair_chunk *chunk, struct fd_entry *sink);
 
+/* Counts a chunk in R, its row. */
+static inline void pair_count_chunk(struct stats_route *r)
+{
+	stats_add(&r->chunks, 1);
+	if (unlikely(r->rest))
+		stats_add(&stats_get()->routes_lost, 1);
+}
+
 /* SITE is now known as INDEX: the rows that were made before learn it. */
 void pair_site_named(const struct site *site, int index);
 

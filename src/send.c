@@ -138,7 +138,7 @@ static void account(int fd, struct fd_entry *e, const struct segment *g, size_t 
 	stats_add(&route->bytes_rewritten, n);
 	stats_add_signed(&route->copies_avoided, (int64_t)(n + saved));
 	if (g->at == 0) {
-		stats_add(&route->chunks, 1);
+		pair_count_chunk(route);
 		stats_add(&route->chunks_rewritten, 1);
 		stats_add(&route->verdict[VERDICT_REWRITTEN], 1);
 		stats_add_signed(&route->calls_avoided, 1 - (int64_t)g->l->calls);
@@ -180,7 +180,8 @@ static void account_end(int fd, struct fd_entry *e, const struct segments *s,
 		if (!g->l || sent[i] == g->n)
 			continue;
 		route = pair_route(&c, e);
-		stats_add(&route->chunks, g->at == 0 && sent[i] == 0);
+		if (g->at == 0 && sent[i] == 0)
+			pair_count_chunk(route);
 		stats_add(&route->verdict[why], 1);
 		return;
 	}

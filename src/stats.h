@@ -90,7 +90,7 @@ struct stats_route {
 	_Atomic uint32_t state; /* 0 free, 1 being written, 2 valid */
 	uint8_t source, sink;   /* enum stats_kind */
 	uint8_t engine;         /* enum stats_engine: the last that rewrote a chunk here */
-	uint8_t pad;
+	uint8_t rest;           /* the last row, which takes what no row was left for */
 	int32_t read_site, write_site; /* index into sites, -1: not known */
 	uint64_t read_caller, write_caller; /* the return addresses: what tells rows apart */
 #define F(name, type) _Atomic type name;

@@ -106,7 +106,7 @@ static void account(struct watched *w, size_t n, bool first, int fd, struct fd_e
 		stats_add(&route->bytes_rewritten, n);
 	if (!first)
 		return;
-	stats_add(&route->chunks, 1);
+	pair_count_chunk(route);
 	stats_add(&route->verdict[why], 1);
 	if (why == VERDICT_REWRITTEN)
 		stats_add(&route->chunks_rewritten, 1);

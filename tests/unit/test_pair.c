@@ -203,11 +203,16 @@ static void overflow(void)
 		CHECK(seen[i] == &now->route[i]);
 	}
 	CHECK(now->routes_lost == 0 && last->state == 0);
-	CHECK(route(STATS_ROUTES, 0, 10) == last && now->routes_lost > 0 && last->state == 2);
+	CHECK(route(STATS_ROUTES, 0, 10) == last && last->state == 2);
 	CHECK(last->read_caller == sites[STATS_ROUTES].caller);
 	for (int i = STATS_ROUTES + 1; i < 2 * STATS_ROUTES; i++)
 		CHECK(route(i, 0, 11) == last);
 	CHECK(last->read_caller == sites[STATS_ROUTES].caller); /* the example is the first */
+	pair_count_chunk(last);
+	pair_count_chunk(last);
+	pair_count_chunk(seen[STATS_ROUTES - 2]);
+	CHECK(last->chunks == 2 && seen[STATS_ROUTES - 2]->chunks == 1);
+	CHECK(now->routes_lost == 2); /* chunks, not rows */
 	for (int i = 0; i < STATS_ROUTES - 1; i++)
 		CHECK(route(i, 0, 12 + i) == seen[i]);
 }
