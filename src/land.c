@@ -99,8 +99,10 @@ static bool resident(int fd, off_t offset, size_t n)
 }
 
 /* The whole pages that would be armed: inside the buffer, less those that the program is known to touch. */
-static enum verdict plan_pages(struct attempt *a, const struct site *site)
+static enum verdict plan_pages(struct attempt *a, struct site *site)
 {
+	if (unlikely(site->head | site->tail))
+		site_edge_landed(site);
 	a->lo = page_up(a->base) + site->head * shunt_page;
 	a->hi = page_down(a->base + a->n);
 	a->hi -= a->hi > site->tail * shunt_page ? site->tail * shunt_page : 0;

@@ -580,7 +580,7 @@ static bool open_freed(struct landing *l, uintptr_t address)
 	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
 
 	if (address < lo + ALLOCATOR_LINKS && l->site && hi - lo > shunt_page) {
-		l->site->head = l->site->head > 1 ? l->site->head : 1;
+		site_touched(l->site, &l->site->head, 1);
 		return open_part(l, lo, lo + shunt_page);
 	}
 	l->returns = false;
@@ -601,13 +601,11 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	if (l->freed)
 		return open_freed(l, address);
 	if (first && l->source && from_head <= EDGE_LOOKS) {
-		if (l->site->head < from_head)
-			l->site->head = (uint8_t)from_head;
+		site_touched(l->site, &l->site->head, from_head);
 		return open_part(l, lo, page + shunt_page);
 	}
 	if (first && l->source && from_tail <= EDGE_LOOKS) {
-		if (l->site->tail < from_tail)
-			l->site->tail = (uint8_t)from_tail;
+		site_touched(l->site, &l->site->tail, from_tail);
 		return open_part(l, page, hi);
 	}
 	if (!open_part(l, lo, hi))

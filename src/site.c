@@ -6,7 +6,7 @@
 #include "pair.h"
 #include "unwind.h"
 
-enum { SITES = 512, PROBES = 16, LEVELS = 12, SINK_LEVELS = 3, STEADY = 64 };
+enum { SITES = 512, PROBES = 16, LEVELS = 12, SINK_LEVELS = 3, EDGE_LEVELS = 8, STEADY = 64 };
 
 /*
  * A wrong guess costs a few microseconds whatever the size: for large chunks that is less
@@ -121,6 +121,29 @@ void patience_paid(struct patience *p)
 		atomic_store_explicit(&p->good, good + 1, memory_order_relaxed);
 	if (unlikely(good == STEADY))
 		set_relaxed(p->level, 0);
+}
+
+void site_touched(struct site *site, _Atomic uint8_t *edge, size_t pages)
+{
+	uint8_t level = atomic_load_explicit(&site->edge_level, memory_order_relaxed);
+
+	if (atomic_load_explicit(edge, memory_order_relaxed) >= pages)
+		return;
+	if (level < EDGE_LEVELS)
+		level++;
+	site->edge_level = level;
+	site->edge_wait = (uint32_t)16 << (2 * level);
+	atomic_store_explicit(edge, (uint8_t)pages, memory_order_relaxed);
+}
+
+void site_edge_landed(struct site *site)
+{
+	uint32_t wait = atomic_load_explicit(&site->edge_wait, memory_order_relaxed);
+
+	if (wait > 0)
+		atomic_store_explicit(&site->edge_wait, wait - 1, memory_order_relaxed);
+	else
+		site->head = site->tail = 0;
 }
 
 void site_forked(void)

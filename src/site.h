@@ -26,6 +26,8 @@ struct site {
 	_Atomic uint32_t names;     /* tries to name it */
 	_Atomic uint32_t streak;    /* chunks in a row that were written whole, from where they were read */
 	_Atomic uint8_t head, tail; /* whole pages at the buffer's ends that the program touches each time */
+	_Atomic uint32_t edge_wait; /* landings until these are tried lazily again */
+	_Atomic uint8_t edge_level; /* edges that were learned: edge_wait is 16 * 4 ^ level */
 	_Atomic bool wanted;        /* a row of the report waits for its name */
 	_Atomic bool crosses;       /* another thread writes than reads */
 	struct patience patience;
@@ -69,6 +71,14 @@ void site_strayed(struct site *site);
  */
 void patience_lost(struct patience *p, enum verdict why);
 void patience_paid(struct patience *p);
+
+/*
+ * The program touched the first or last PAGES whole pages (EDGE: &site->head or tail) of a
+ * chunk: they are filled from now on. A chunk is to land at a site with such pages:
+ * after 64, 256, 1024 ... of them they are lazy again, until they are touched again.
+ */
+void site_touched(struct site *site, _Atomic uint8_t *edge, size_t pages);
+void site_edge_landed(struct site *site);
 
 /* In the child of a fork: names belong to the parent's counters. */
 void site_forked(void);

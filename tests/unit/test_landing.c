@@ -207,6 +207,27 @@ static void head_alone_is_opened(void)
 	CHECK(lazy_holds(p, CHUNK, 300));
 }
 
+/* A page that was touched once is not filled for ever. */
+static void edges_are_lazy_again(void)
+{
+	char *p = lazy_memory(CHUNK);
+	int expected = 64, n = 0;
+	struct landing *l;
+
+	CHECK(landing_init());
+	l = lazy_land(p, CHUNK, n);
+	for (int i = 0; i < 3; i++, expected *= 4) {
+		size_t at = i == 1 ? CHUNK - 10 : 10;
+
+		CHECK(l && p[at] == (char)lazy_byte(n + (off_t)at));
+		CHECK(lazy_site->head == (i != 1) && lazy_site->tail == (i == 1));
+		for (n = 1; lazy_land(p, CHUNK, n) == l && !armed(l, p, p + CHUNK); n++)
+			CHECK(n <= expected && lazy_site->patience.level == 0);
+		CHECK(n == expected + 1 && lazy_site->head == 0 && lazy_site->tail == 0);
+	}
+	CHECK(lazy_holds(p, CHUNK, n));
+}
+
 static void tail_alone_is_opened(void)
 {
 	char *p = lazy_memory(CHUNK);
@@ -645,6 +666,7 @@ LAZY_TEST(filter_with_many)
 LAZY_TEST(refused)
 LAZY_TEST(head_alone_is_opened)
 LAZY_TEST(tail_alone_is_opened)
+LAZY_TEST(edges_are_lazy_again)
 LAZY_TEST(middle_opens_all)
 LAZY_TEST(credit)
 LAZY_TEST(filled_by_move)
@@ -674,6 +696,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_head_alone_is_opened),
 		cmocka_unit_test(test_tail_alone_is_opened),
+		cmocka_unit_test(test_edges_are_lazy_again),
 		cmocka_unit_test(test_middle_opens_all),
 		cmocka_unit_test(test_credit),
 		cmocka_unit_test(test_filled_by_move),
