@@ -29,8 +29,8 @@ static inline bool io_idle(size_t n)
 /* The same for a write, which may have to be noted. */
 static inline bool io_write_idle(size_t n)
 {
-	return hook_passive() ||
-	       (io_idle(n) && !atomic_load_explicit(&writers_noted, memory_order_relaxed));
+	return hook_passive() || (n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0) &&
+				  !atomic_load_explicit(&writers_noted, memory_order_relaxed));
 }
 
 /*
