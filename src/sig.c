@@ -542,6 +542,8 @@ static void unblock_inherited(uint64_t before)
 	t = thread_self();
 	if (t)
 		t->masked = t->masked_base = before & SIG_FAULTS;
+	/* blocked in the program's eyes only: a fault of its own must still kill */
+	sig_own_faults();
 }
 
 static void learn_pipe(void)
