@@ -81,11 +81,18 @@ void watch_filled(const void *buf, size_t n, size_t written, int fd, struct site
 
 bool watch_knows(const void *buf, size_t n)
 {
-	if (relaxed(entry_of((uintptr_t)buf)->base) == (uintptr_t)buf)
+	uintptr_t lo = (uintptr_t)buf;
+
+	if (relaxed(entry_of(lo)->base) == lo)
 		return true;
-	for (int i = 0; i < RECENT; i++)
-		if (recent[i] - (uintptr_t)buf < n)
+	/* a chunk begins in what is written, or what is written begins in a chunk: its rest */
+	for (int i = 0; i < RECENT; i++) {
+		const struct watched *w = entry_of(recent[i]);
+
+		if (recent[i] - lo < n ||
+		    (relaxed(w->base) == recent[i] && lo - recent[i] < relaxed(w->length)))
 			return true;
+	}
 	return false;
 }
 

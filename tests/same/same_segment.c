@@ -276,6 +276,27 @@ static void positioned_read(struct same_rig *r)
 	same_say_buffer(r);
 }
 
+/* Loops that never write a chunk whole are learned all the same: nothing but such loops here. */
+static void learned_in_parts(struct same_rig *r)
+{
+	for (int i = 0; i < SAME_ROUNDS; i++) {
+		ssize_t n = same_get(r->source, r->buf, r->size);
+
+		same_say("part", write(r->sink, r->buf, 30000));
+		same_say("rest", write(r->sink, r->buf + 30000, (size_t)n - 30000));
+	}
+}
+
+static void learned_in_pieces(struct same_rig *r)
+{
+	for (int i = 0; i < SAME_ROUNDS; i++) {
+		ssize_t n = same_get(r->source, r->buf, r->size);
+		struct iovec v[2] = { { r->buf, 30000 }, { r->buf + 30000, (size_t)n - 30000 } };
+
+		same_say("writev", writev(r->sink, v, 2));
+	}
+}
+
 static const struct same_case cases[] = {
 	{ "whole", whole, 0, 0 },
 	{ "whole_unix", whole, SAME_UNIX, 0 },
@@ -314,6 +335,8 @@ static const struct same_case cases[] = {
 	{ "errno_stays", errno_stays, SAME_LAZY, 0 },
 	{ "vectored_read", vectored_read, SAME_BARE | SAME_PLAIN, 0 },
 	{ "positioned_read", positioned_read, SAME_BARE, 0 },
+	{ "learned_in_parts", learned_in_parts, SAME_BARE, 0 },
+	{ "learned_in_pieces", learned_in_pieces, SAME_BARE, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 
