@@ -10,8 +10,9 @@
  *
  * What differs from a life without shunt, and is accepted: a handler of the program
  * for SIGSEGV or SIGBUS runs on our alternate stack where it did not ask for one; in a
- * handler of another signal SIGSEGV shows as not blocked, whatever sa_mask said;
- * a SIGSEGV that is sent while a thread believes it blocked stays with that thread.
+ * handler of another signal SIGSEGV shows as not blocked, whatever sa_mask said; a
+ * handler that blocks it by name and leaves it to its return to unblock it again finds it shown
+ * as blocked from then on; a SIGSEGV that is sent while a thread believes it blocked stays with that thread.
  */
 #ifndef SHUNT_SIG_H
 #define SHUNT_SIG_H
