@@ -21,6 +21,7 @@ include tests/command/local.mk
 include tests/same/local.mk
 include tests/signals/local.mk
 include tests/attacks/local.mk
+include tests/fuzz/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop
