@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_sendfile.c - landed segments by sendfile, memory between them by sendmsg; see engine.h. */
+/* engine_sendfile.c - segments of files by sendfile, memory between them by sendmsg; see engine.h. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -55,13 +55,19 @@ static ssize_t end_truncated(int fd, enum verdict *why)
 	return -EIO;
 }
 
-static bool kernel_cannot(ssize_t r)
+/*
+ * Bytes of a mapping are still to be had plainly: what sendfile meets in their file (its end, a
+ * disk that fails) is for the plain call to find out, which tells of it in its own way.
+ */
+static bool kernel_cannot(const struct segment *g, ssize_t r)
 {
+	if (g->mapping && (r == 0 || r == -EIO))
+		return true;
 	return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -EOVERFLOW;
 }
 
-/* N bytes that lie in a row in the file of G, from where G begins. */
-static ssize_t send_landed(int fd, struct fd_entry *e, const struct segment *g, size_t n,
+/* N bytes that lie in a row in the file of G, from where G begins. 0: the file ends before them. */
+static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t n,
 			   enum verdict *why)
 {
 	off_t offset = g->offset;
@@ -75,7 +81,7 @@ static ssize_t send_landed(int fd, struct fd_entry *e, const struct segment *g, 
 		if (total == n)
 			return (ssize_t)total;
 		if (r == 0 && total == 0)
-			return end_truncated(fd, why);
+			return g->l ? end_truncated(fd, why) : 0;
 		if (r <= 0)
 			return total ? (ssize_t)total : r;
 		if (!fd_is_nonblocking(fd)) {
@@ -91,20 +97,20 @@ static size_t row_of(const struct segments *s, unsigned i, unsigned *next)
 	const struct segment *first = &s->seg[i];
 	size_t n = first->n;
 
-	for (i++; i < s->count && s->seg[i].l && s->seg[i].fd == first->fd &&
+	for (i++; i < s->count && segment_is_file(&s->seg[i]) && s->seg[i].fd == first->fd &&
 		  s->seg[i].offset == first->offset + (off_t)n; i++)
 		n += s->seg[i].n;
 	*next = i;
 	return n;
 }
 
-/* The memory segments from I on, up to the next landed one, in one sendmsg. *NEXT gets where that is. */
+/* The memory segments from I on, up to the next of a file, in one sendmsg. *NEXT gets where that is. */
 static ssize_t send_memory(int fd, const struct segments *s, unsigned i, int flags, unsigned *next)
 {
 	struct iovec iov[PIECES];
 	struct msghdr msg = { .msg_iov = iov };
 
-	for (; i < s->count && !s->seg[i].l && msg.msg_iovlen < PIECES; i++)
+	for (; i < s->count && !segment_is_file(&s->seg[i]) && msg.msg_iovlen < PIECES; i++)
 		iov[msg.msg_iovlen++] = (struct iovec){ (void *)s->seg[i].p, s->seg[i].n };
 	*next = i;
 	if (i < s->count)
@@ -144,16 +150,17 @@ ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int fl
 	size_t total = 0;
 
 	for (unsigned i = 0, next; i < s->count; i = next) {
+		bool file = segment_is_file(&s->seg[i]);
 		ssize_t r;
 
 		/* a call may have blocked: the number must not have come to mean another socket */
 		if (i > 0 && e->generation != generation)
 			break;
-		if (s->seg[i].l)
-			r = send_landed(fd, e, &s->seg[i], row_of(s, i, &next), why);
+		if (file)
+			r = send_file(fd, e, &s->seg[i], row_of(s, i, &next), why);
 		else
 			r = send_memory(fd, s, i, flags, &next);
-		if (r < 0 && *why == VERDICT_REWRITTEN && s->seg[i].l && kernel_cannot(r)) {
+		if (r <= 0 && *why == VERDICT_REWRITTEN && file && kernel_cannot(&s->seg[i], r)) {
 			*why = VERDICT_KERNEL_REFUSED;
 			if (total == 0)
 				return ENGINE_PLAINLY;

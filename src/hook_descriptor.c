@@ -39,7 +39,7 @@ static int fresh(int ret)
 /* A file of which something is landed is about to be emptied or opened for writing. */
 static void before_open(int dir, const char *path, int flags)
 {
-	if (!landing_any() || hook_passive())
+	if (!source_any() || hook_passive())
 		return;
 	hook_open_string(path);
 	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
@@ -359,10 +359,10 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(list, request);
 	argument = va_arg(list, void *);
 	va_end(list);
-	if (landing_any() && !hook_passive()) {
+	if (source_any() && !hook_passive()) {
 		/* what it points to is known to the driver only: as much as any has */
 		landing_open(argument, 16384);
-		source_written(fd);
+		io_file_changes(fd);
 	}
 	return REAL(ioctl)(fd, request, argument);
 }

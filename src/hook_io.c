@@ -139,7 +139,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 	ssize_t ret;
 
 	if (hook_passive() || count <= 0 ||
-	    (landing_any() && !io_pieces_readable(iov, (size_t)count)))
+	    (source_any() && !io_pieces_readable(iov, (size_t)count)))
 		return REAL(writev)(fd, iov, count);
 	if (io_write_begin(fd, iov, (size_t)count, 0, CALLER, &ret))
 		return ret;
@@ -148,8 +148,8 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 
 /* Writes at an offset go to files: nothing is rewritten, but the pieces are opened and the file's own landings filled. */
 #define PWRITE_BODY(name, fd, opening, ...)                                                        \
-	if (landing_any() && !hook_passive()) {                                                    \
-		source_written(fd);                                                                \
+	if (source_any() && !hook_passive()) {                                                     \
+		io_file_changes(fd);                                                        \
 		opening;                                                                           \
 	}                                                                                          \
 	return REAL(name)(__VA_ARGS__)

@@ -16,6 +16,8 @@
 #include <errno.h>
 
 #include "hook_idle.h"
+#include "io.h"
+#include "mapping.h"
 #include "maps.h"
 #include "prim.h"
 #include "source.h"
@@ -115,6 +117,9 @@ static size_t whole_pages(const void *p, size_t n)
 	return page_up(n);
 }
 
+/* Nothing is armed and no file is mapped, and the real function is known. */
+#define MEMORY_IDLE(name) (HOOK_IDLE(name) && !mapping_any())
+
 /* It fails for whole pages only where the process has no room for one mapping more. */
 static COLD int slow_munmap(void *p, size_t n)
 {
@@ -122,41 +127,52 @@ static COLD int slow_munmap(void *p, size_t n)
 
 	if (landing_any() && landing_touches(p, whole_pages(p, n)))
 		landing_void(p, whole_pages(p, n));
+	mapping_forget(p, whole_pages(p, n));
 	return real ? real(p, n) : (int)answer(prim_munmap(p, n));
 }
 
 EXPORT int munmap(void *p, size_t n)
 {
-	return HOOK_IDLE(munmap) ? real_munmap(p, n) : slow_munmap(p, n);
+	return MEMORY_IDLE(munmap) ? real_munmap(p, n) : slow_munmap(p, n);
 }
 
 /*
  * What lies under a MAP_FIXED stays if the call fails, so it is filled. Through a
  * shared mapping the program can change a landed file and no call tells of it.
  */
-static COLD void *slow_mmap(void *p, size_t n, int prot, int flags, int fd, off64_t off)
+static COLD void *slow_mmap(void *p, size_t n, int prot, int flags, int fd, off64_t off,
+			    const void *caller)
 {
 	void *(*real)(void *, size_t, int, int, int, off64_t) = REAL(mmap64);
+	void *ret;
 
-	if (flags & MAP_FIXED)
+	if (flags & MAP_FIXED) {
 		landing_open(p, whole_pages(p, n));
-	if (landing_any() && prot & PROT_WRITE && flags & MAP_SHARED && !(flags & MAP_ANONYMOUS))
+		mapping_forget(p, whole_pages(p, n));
+	}
+	if (source_any() && prot & PROT_WRITE && flags & MAP_SHARED && !(flags & MAP_ANONYMOUS))
 		source_written(fd);
-	if (real)
-		return real(p, n, prot, flags, fd, off);
-	return (void *)answer((long)prim_mmap(p, n, prot, flags, fd, off));
+	if (!real)
+		return (void *)answer((long)prim_mmap(p, n, prot, flags, fd, off));
+	ret = real(p, n, prot, flags, fd, off);
+	if (ret != MAP_FAILED && !hook_passive())
+		mapping_made((uintptr_t)ret, n, prot, flags, fd, caller);
+	return ret;
 }
+
+/* Anonymous memory is of no interest while there is nothing that it could replace. */
+#define MMAP_IDLE(name, flags) likely(((flags) & MAP_ANONYMOUS) && MEMORY_IDLE(name))
 
 EXPORT void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t off)
 {
-	return HOOK_IDLE(mmap) ? real_mmap(p, n, prot, flags, fd, off)
-			       : slow_mmap(p, n, prot, flags, fd, off);
+	return MMAP_IDLE(mmap, flags) ? real_mmap(p, n, prot, flags, fd, off)
+				      : slow_mmap(p, n, prot, flags, fd, off, CALLER);
 }
 
 EXPORT void *mmap64(void *p, size_t n, int prot, int flags, int fd, off64_t off)
 {
-	return HOOK_IDLE(mmap64) ? real_mmap64(p, n, prot, flags, fd, off)
-				 : slow_mmap(p, n, prot, flags, fd, off);
+	return MMAP_IDLE(mmap64, flags) ? real_mmap64(p, n, prot, flags, fd, off)
+					: slow_mmap(p, n, prot, flags, fd, off, CALLER);
 }
 
 /* With an old length of 0 it maps the pages at P a second time, as long as the new length. */
@@ -167,21 +183,33 @@ static COLD void moves(void *p, size_t old_n, size_t n, int flags, void *to)
 		landing_open(to, whole_pages(to, n));
 }
 
+static COLD void *slow_mremap(void *p, size_t old_n, size_t n, int flags, void *to)
+{
+	void *(*real)(void *, size_t, size_t, int, ...) = REAL(mremap);
+	struct mapping m;
+	void *ret;
+
+	if (landing_any())
+		moves(p, old_n, n, flags, to);
+	mapping_take(&m, (uintptr_t)p, whole_pages(p, old_n));
+	if (flags & MREMAP_FIXED)
+		mapping_forget(to, whole_pages(to, n));
+	ret = real ? real(p, old_n, n, flags, to)
+		   : (void *)answer((long)prim_mremap(p, old_n, n, flags, to));
+	mapping_give(&m, ret != MAP_FAILED ? (uintptr_t)ret : 0, n);
+	return ret;
+}
+
 EXPORT void *mremap(void *p, size_t old_n, size_t n, int flags, ...)
 {
-	void *(*real)(void *, size_t, size_t, int, ...);
 	void *to;
 	va_list ap;
 
 	va_start(ap, flags);
 	to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? va_arg(ap, void *) : NULL;
 	va_end(ap);
-	if (landing_any())
-		moves(p, old_n, n, flags, to);
-	real = REAL(mremap);
-	if (likely(real != NULL))
-		return real(p, old_n, n, flags, to);
-	return (void *)answer((long)prim_mremap(p, old_n, n, flags, to));
+	return MEMORY_IDLE(mremap) ? real_mremap(p, old_n, n, flags, to)
+				   : slow_mremap(p, old_n, n, flags, to);
 }
 
 static COLD int slow_mprotect(void *p, size_t n, int prot)
@@ -189,12 +217,14 @@ static COLD int slow_mprotect(void *p, size_t n, int prot)
 	int (*real)(void *, size_t, int) = REAL(mprotect);
 
 	landing_open(p, whole_pages(p, n));
+	if (prot & PROT_WRITE)
+		mapping_writable(p, whole_pages(p, n));
 	return real ? real(p, n, prot) : (int)answer(prim_mprotect(p, n, prot));
 }
 
 EXPORT int mprotect(void *p, size_t n, int prot)
 {
-	return HOOK_IDLE(mprotect) ? real_mprotect(p, n, prot) : slow_mprotect(p, n, prot);
+	return MEMORY_IDLE(mprotect) ? real_mprotect(p, n, prot) : slow_mprotect(p, n, prot);
 }
 
 EXPORT int pkey_mprotect(void *p, size_t n, int prot, int key)
@@ -203,6 +233,8 @@ EXPORT int pkey_mprotect(void *p, size_t n, int prot, int key)
 		landing_open(p, whole_pages(p, n));
 	if (key != -1)
 		maps_taint(p, n);
+	if (key != -1 || prot & PROT_WRITE)
+		mapping_writable(p, whole_pages(p, n));
 	return REAL(pkey_mprotect)(p, n, prot, key);
 }
 
@@ -215,6 +247,14 @@ static bool taints(int advice)
 	       advice == MADV_MERGEABLE || advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE;
 }
 
+/* These change neither what a file mapping shows nor whether it can be read; of others it is not known. */
+static bool keeps_mappings(int advice)
+{
+	return (advice >= MADV_NORMAL && advice <= MADV_DONTNEED) ||
+	       (advice >= MADV_DONTFORK && advice <= MADV_KEEPONFORK) || advice == MADV_COLD ||
+	       advice == MADV_PAGEOUT || advice == MADV_POPULATE_READ;
+}
+
 /* Filled for MADV_DONTNEED and its like too: what they throw away has to be there if they fail. */
 static COLD int slow_madvise(void *p, size_t n, int advice)
 {
@@ -223,12 +263,14 @@ static COLD int slow_madvise(void *p, size_t n, int advice)
 	landing_open(p, whole_pages(p, n));
 	if (taints(advice))
 		maps_taint(p, n);
+	if (!keeps_mappings(advice))
+		mapping_forget(p, whole_pages(p, n));
 	return real ? real(p, n, advice) : (int)answer(PRIM3(SYS_madvise, p, n, advice));
 }
 
 EXPORT int madvise(void *p, size_t n, int advice)
 {
-	return HOOK_IDLE(madvise) && !taints(advice) ? real_madvise(p, n, advice)
+	return MEMORY_IDLE(madvise) && !taints(advice) ? real_madvise(p, n, advice)
 						     : slow_madvise(p, n, advice);
 }
 
@@ -244,6 +286,7 @@ EXPORT ssize_t process_madvise(int pidfd, const struct iovec *iov, size_t n, int
 			       unsigned flags)
 {
 	landing_open_all();
+	mapping_forget(NULL, SIZE_MAX);
 	return REAL(process_madvise)(pidfd, iov, n, advice, flags);
 }
 
@@ -312,6 +355,8 @@ EXPORT void *shmat(int id, const void *p, int flags)
 	if (landing_any() && flags & SHM_REMAP)
 		landing_open((const void *)page_down((uintptr_t)p),
 			     UINTPTR_MAX - page_down((uintptr_t)p));
+	if (mapping_any() && flags & SHM_REMAP)
+		mapping_forget(p, SIZE_MAX);
 	return REAL(shmat)(id, p, flags);
 }
 

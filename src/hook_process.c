@@ -243,11 +243,17 @@ EXPORT void quick_exit(int status)
 
 /* ---- rights ---- */
 
+void process_before_losing_rights(void)
+{
+	stats_before_losing_rights();
+	maps_before_losing_rights();
+}
+
 #define BEFORE_LOSING_RIGHTS(name, params, args)                                                  \
 	EXPORT int name params                                                                    \
 	{                                                                                         \
 		if (!hook_passive())                                                              \
-			stats_before_losing_rights();                                             \
+			process_before_losing_rights();                                           \
 		return REAL(name) args;                                                           \
 	}
 
@@ -276,7 +282,7 @@ static void prctl_prepare(int option, const unsigned long arg[4])
 		return;
 	}
 	if (option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS)
-		stats_before_losing_rights();
+		process_before_losing_rights();
 	for (int i = 0; i < 4; i++)
 		if (arg[i] >= 4096)
 			landing_open((const void *)arg[i], 4096);

@@ -188,7 +188,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (hook_passive() || !msg)
 		return REAL(sendmsg)(fd, msg, flags);
-	if (landing_any() && message_readable(msg)) {
+	if (source_any() && message_readable(msg)) {
 		landing_open(msg->msg_name, msg->msg_namelen);
 		landing_open(msg->msg_control, msg->msg_controllen);
 		if (io_pieces_readable(msg->msg_iov, msg->msg_iovlen) &&

@@ -148,7 +148,7 @@ EXPORT int __dprintf_chk(int fd, int check, const char *format, ...)
 
 static void before_fopen(const char *path, const char *mode)
 {
-	if (!landing_any() || hook_passive())
+	if (!source_any() || hook_passive())
 		return;
 	hook_open_string(path);
 	hook_open_string(mode);

@@ -13,6 +13,7 @@
 
 #include "hook.h"
 #include "landing.h"
+#include "mapping.h"
 #include "prim.h"
 #include "process.h"
 #include "sig.h"
@@ -36,6 +37,7 @@ static const short harmless[] = {
 
 /* Calls after which lazy memory is no longer safe. */
 #define SYS_mseal_ 462
+#define SYS_process_madvise_ 440
 static const short enders[] = {
 	SYS_seccomp, SYS_io_uring_setup, SYS_io_setup, SYS_userfaultfd, SYS_mseal_,
 };
@@ -95,13 +97,19 @@ static bool takes_faults(long number, long a, long b)
 	       *(const uint64_t *)b & SIG_FAULTS;
 }
 
+/* Calls that change what is mapped where, or how. */
+static const short mappers[] = {
+	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_pkey_mprotect, SYS_madvise,
+	SYS_process_madvise_, SYS_remap_file_pages, SYS_shmat,
+};
+
 static void loses_rights(long number)
 {
 	switch (number) {
 	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
 	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
 	case SYS_chroot: case SYS_pivot_root:
-		stats_before_losing_rights();
+		process_before_losing_rights();
 	}
 }
 
@@ -117,6 +125,8 @@ static void prepare(long number, long a, long b)
 	if (number == SYS_rt_sigaction && b)
 		sig_note_raw((int)a);
 	shares_memory(number, a);
+	if (IN(mappers, number))
+		mapping_forget(NULL, SIZE_MAX);
 	landing_open_all();
 }
 

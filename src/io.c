@@ -111,10 +111,17 @@ bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const 
 
 void io_file_changes(int fd)
 {
-	struct fd_entry *e = fd_peek(fd);
+	struct fd_entry *e;
 
-	if (!e || e->kind == STATS_KIND_UNKNOWN || e->kind == STATS_KIND_OTHER ||
-	    (e->kind == STATS_KIND_FILE && source_may_be(e->identity)))
+	if (!source_any())
+		return;
+	e = landing_any() ? fd_peek(fd) : fd_entry(fd);
+	/* a mapping lasts as long as the process, often: then it pays to know what is written to */
+	if (e && !landing_any())
+		fd_classify(fd, e);
+	if (!e || e->kind == STATS_KIND_UNKNOWN || (landing_any() && e->kind == STATS_KIND_OTHER) ||
+	    ((e->kind == STATS_KIND_FILE || e->kind == STATS_KIND_OTHER) &&
+	     source_may_be(e->identity)))
 		source_written(fd);
 }
 
@@ -126,7 +133,7 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 		return true;
 	}
 	writers_note(fd);
-	if (!landing_any() || count > IOV_MAX)
+	if (!source_any() || count > IOV_MAX)
 		return false;
 	io_file_changes(fd);
 	if (!send_touches(iov, count))

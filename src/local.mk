@@ -22,7 +22,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/hook_socket.c src/hook_stdio.c src/hook_syscall.c \
 	src/host.c src/host.h src/init.c src/io.c src/io.h src/jump.S \
 	src/land.c src/land.h src/landing.c src/landing.h src/lock.h \
-	src/maps.c src/maps.h src/pair.c src/pair.h src/peer.c src/peer.h \
+	src/mapping.c src/mapping.h src/maps.c src/maps.h src/pair.c src/pair.h src/peer.c src/peer.h \
 	src/prim.c src/prim.h src/process.h src/quiet.h \
 	src/report_end.c src/report_path.c src/report_path.h src/resolve.c \
 	src/segment.c src/segment.h src/send.c src/send.h src/shunt.h \

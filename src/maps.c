@@ -20,16 +20,28 @@ struct procmap_query {
 #define QUERY_REQUEST _IOWR('f', 17, struct procmap_query)
 enum { AREA_READ = 1, AREA_WRITE = 2, AREA_EXEC = 4, AREA_SHARED = 8 };
 
+/* linux/fs.h of kernel 6.7 */
+struct pagemap_region {
+	uint64_t start, end, categories;
+};
+struct pagemap_scan {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define SCAN_REQUEST _IOWR('f', 16, struct pagemap_scan)
+enum { PAGE_OF_FILE = 4, PAGE_PRESENT = 8, PAGE_SWAPPED = 16, ENTRIES = 512 };
+
 struct area {
 	uintptr_t lo, hi;
 	unsigned flags;   /* AREA_* */
 	bool file;        /* backed by a file, or a huge page */
+	uint64_t device, inode, offset; /* device: major << 32 | minor */
 	char name[16];    /* "[stack]", "" and the like; cut */
 };
 
 enum { FD_NONE = -1, FD_FAILED = -2 };
 
-static _Atomic int maps_fd = FD_NONE;
+static _Atomic int maps_fd = FD_NONE, pagemap_fd = FD_NONE;
 static _Atomic signed char has_query; /* 0 not known, 1 yes, -1 no */
 static struct lock text_lock;
 
@@ -39,18 +51,18 @@ static struct {
 } taints[TAINTS];
 static _Atomic int taint_count;
 
-static int maps_open(void)
+static int open_once(_Atomic int *place, const char *path)
 {
-	int fd = atomic_load(&maps_fd), old = fd;
+	int fd = atomic_load(place), old = fd;
 
 	if (fd != FD_NONE)
 		return fd;
-	fd = prim_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	fd = prim_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd >= 0)
 		fd = prim_move_high(fd);
 	if (fd < 0)
 		fd = FD_FAILED;
-	if (!atomic_compare_exchange_strong(&maps_fd, &old, fd)) {
+	if (!atomic_compare_exchange_strong(place, &old, fd)) {
 		if (fd >= 0)
 			prim_close(fd);
 		return old;
@@ -60,13 +72,29 @@ static int maps_open(void)
 	return fd;
 }
 
-static bool query_kernel(int fd, uintptr_t address, struct area *a)
+static void forget(_Atomic int *place)
+{
+	int fd = atomic_exchange(place, FD_NONE);
+
+	if (fd < 0)
+		return;
+	fd_unmark_ours(fd);
+	prim_close(fd);
+}
+
+static int maps_open(void)
+{
+	return open_once(&maps_fd, "/proc/self/maps");
+}
+
+/* The name takes longer than the rest: who does not need it says so. */
+static bool query_kernel(int fd, uintptr_t address, struct area *a, bool named)
 {
 	struct procmap_query q = { .size = sizeof(q), .query_addr = address };
 	char name[256];
 
-	q.vma_name_addr = (uintptr_t)name;
-	q.vma_name_size = sizeof(name);
+	q.vma_name_addr = named ? (uintptr_t)name : 0;
+	q.vma_name_size = named ? sizeof(name) : 0;
 	name[0] = 0;
 	if (prim_ioctl(fd, QUERY_REQUEST, &q) < 0)
 		return false;
@@ -74,43 +102,51 @@ static bool query_kernel(int fd, uintptr_t address, struct area *a)
 	a->hi = q.vma_end;
 	a->flags = (unsigned)q.vma_flags & 15;
 	a->file = q.inode != 0 || q.vma_page_size != shunt_page;
+	a->device = (uint64_t)q.dev_major << 32 | q.dev_minor;
+	a->inode = q.inode;
+	a->offset = q.vma_offset;
 	for (size_t i = 0; i < sizeof(a->name); i++)
 		a->name[i] = q.vma_name_size ? name[i] : 0;
 	a->name[sizeof(a->name) - 1] = 0;
 	return true;
 }
 
+/* A number of BASE 10 or 16 at *S, and the one character that ends it. */
+static uint64_t parse_number(const char **s, const char *end, unsigned base)
+{
+	uint64_t value = 0;
+
+	for (; *s < end && **s != '-' && **s != ' ' && **s != ':'; (*s)++)
+		value = value * base + (uint64_t)(**s <= '9' ? **s - '0' : **s - 'a' + 10);
+	*s += *s < end;
+	return value;
+}
+
 /* One line of the text, "lo-hi rwxp offset dev inode   name"; returns where the next begins, NULL if cut. */
 static const char *parse_line(const char *s, const char *end, struct area *a)
 {
-	uint64_t value[2] = { 0, 0 };
 	const char *line_end = s;
-	unsigned field = 0, length = 0;
-	bool inode = false;
+	unsigned length = 0;
 
 	while (line_end < end && *line_end != '\n')
 		line_end++;
 	if (line_end == end)
 		return NULL;
-	for (int i = 0; i < 2; i++, s++)
-		for (; s < line_end && *s != '-' && *s != ' '; s++)
-			value[i] = value[i] << 4 | (uint64_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
-	a->lo = value[0];
-	a->hi = value[1];
+	a->lo = parse_number(&s, line_end, 16);
+	a->hi = parse_number(&s, line_end, 16);
 	a->flags = (s[0] == 'r' ? AREA_READ : 0) | (s[1] == 'w' ? AREA_WRITE : 0) |
 		   (s[2] == 'x' ? AREA_EXEC : 0) | (s[3] == 's' ? AREA_SHARED : 0);
-	for (; s < line_end && field < 4; s++) {
-		if (*s == ' ')
-			field++;
-		else if (field == 3 && *s != '0')
-			inode = true;
-	}
+	s += 5;
+	a->offset = parse_number(&s, line_end, 16);
+	a->device = parse_number(&s, line_end, 16) << 32;
+	a->device |= parse_number(&s, line_end, 16);
+	a->inode = parse_number(&s, line_end, 10);
 	while (s < line_end && *s == ' ')
 		s++;
 	while (s < line_end && length < sizeof(a->name) - 1)
 		a->name[length++] = *s++;
 	a->name[length] = 0;
-	a->file = inode;
+	a->file = a->inode != 0;
 	return line_end + 1;
 }
 
@@ -139,14 +175,14 @@ static COLD bool query_text(int fd, uintptr_t address, struct area *a)
 	return found && address >= a->lo;
 }
 
-static bool area_at(uintptr_t address, struct area *a)
+static bool look_at(uintptr_t address, struct area *a, bool named)
 {
 	int fd = maps_open();
 
 	if (fd < 0)
 		return false;
 	if (atomic_load_explicit(&has_query, memory_order_relaxed) >= 0) {
-		if (query_kernel(fd, address, a)) {
+		if (query_kernel(fd, address, a, named)) {
 			atomic_store_explicit(&has_query, 1, memory_order_relaxed);
 			return true;
 		}
@@ -157,12 +193,18 @@ static bool area_at(uintptr_t address, struct area *a)
 	return query_text(fd, address, a);
 }
 
+static bool area_at(uintptr_t address, struct area *a)
+{
+	return look_at(address, a, true);
+}
+
 bool maps_has_query(void)
 {
 	struct area a;
 
-	area_at((uintptr_t)&maps_fd, &a);
-	return atomic_load(&has_query) > 0;
+	if (unlikely(atomic_load_explicit(&has_query, memory_order_relaxed) == 0))
+		area_at((uintptr_t)&maps_fd, &a);
+	return atomic_load_explicit(&has_query, memory_order_relaxed) > 0;
 }
 
 static bool tainted(uintptr_t lo, uintptr_t hi)
@@ -259,17 +301,96 @@ bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 	return true;
 }
 
-void maps_evade(int fd)
+/* ---- mappings of files ---- */
+
+bool maps_file_at(uintptr_t address, struct maps_file *f)
+{
+	struct area a;
+
+	if (!look_at(address, &a, false) || a.lo > address || !a.inode || (a.flags & AREA_WRITE))
+		return false;
+	*f = (struct maps_file){ .device = a.device, .inode = a.inode,
+				 .offset = a.offset + (address - a.lo),
+				 .shared = a.flags & AREA_SHARED };
+	return true;
+}
+
+bool maps_shows_file(uintptr_t lo, uintptr_t hi, const struct maps_file *f)
+{
+	struct area a;
+
+	for (uintptr_t at = lo; at < hi; at = a.hi) {
+		if (!look_at(at, &a, false) || a.lo > at ||
+		    (a.flags & (AREA_READ | AREA_WRITE)) != AREA_READ || a.inode != f->inode ||
+		    a.device != f->device || !(a.flags & AREA_SHARED) != !f->shared ||
+		    a.offset + (at - a.lo) != f->offset + (at - lo))
+			return false;
+	}
+	return true;
+}
+
+/* Kernels before 6.7: eight bytes for each page. Bit 63: it is there, 62: in swap, 61: the file's own. */
+static bool copies_by_entries(int fd, uintptr_t lo, uintptr_t hi)
+{
+	uint64_t entry[ENTRIES];
+
+	for (uintptr_t at = lo; at < hi;) {
+		size_t pages = (hi - at) / shunt_page;
+		ssize_t n;
+
+		if (pages > ENTRIES)
+			pages = ENTRIES;
+		n = prim_pread(fd, entry, pages * 8, (off_t)(at / shunt_page * 8));
+		if (n < 8)
+			return true;
+		for (size_t i = 0; i < (size_t)n / 8; i++)
+			if (entry[i] >> 62 && !(entry[i] >> 61 & 1))
+				return true;
+		at += (size_t)n / 8 * shunt_page;
+	}
+	return false;
+}
+
+bool maps_has_copies(uintptr_t lo, uintptr_t hi)
+{
+	struct pagemap_region region;
+	struct pagemap_scan scan = {
+		.size = sizeof(scan), .start = page_down(lo), .end = page_up(hi),
+		.vec = (uintptr_t)&region, .vec_len = 1, .max_pages = 1,
+		.category_inverted = PAGE_OF_FILE, .category_mask = PAGE_OF_FILE,
+		.category_anyof_mask = PAGE_PRESENT | PAGE_SWAPPED, .return_mask = PAGE_PRESENT,
+	};
+	int fd = open_once(&pagemap_fd, "/proc/self/pagemap"), found;
+
+	if (fd < 0)
+		return false;
+	found = prim_ioctl(fd, SCAN_REQUEST, &scan);
+	return found < 0 ? copies_by_entries(fd, page_down(lo), page_up(hi)) : found > 0;
+}
+
+/* What root opened would go on to show the places in memory to what root becomes. */
+void maps_before_losing_rights(void)
+{
+	forget(&pagemap_fd);
+}
+
+static void evade(_Atomic int *place, int fd)
 {
 	int high;
 
-	if (atomic_load(&maps_fd) != fd)
+	if (atomic_load(place) != fd)
 		return;
 	high = prim_dup_high(fd);
-	atomic_store(&maps_fd, high < 0 ? FD_FAILED : high);
+	atomic_store(place, high < 0 ? FD_FAILED : high);
 	if (high >= 0)
 		fd_mark_ours(high);
 	fd_unmark_ours(fd);
+}
+
+void maps_evade(int fd)
+{
+	evade(&maps_fd, fd);
+	evade(&pagemap_fd, fd);
 }
 
 void maps_open_armed(uintptr_t lo, uintptr_t hi)
@@ -302,14 +423,9 @@ void maps_before_chroot(void)
 
 void maps_forked(void)
 {
-	int fd = atomic_load(&maps_fd);
-
 	lock_reset(&text_lock);
-	if (fd == FD_NONE)
-		return;
-	atomic_store(&maps_fd, FD_NONE);
-	if (fd >= 0) {
-		fd_unmark_ours(fd);
-		prim_close(fd);
-	}
+	if (atomic_load(&maps_fd) != FD_NONE)
+		forget(&maps_fd);
+	if (atomic_load(&pagemap_fd) != FD_NONE)
+		forget(&pagemap_fd);
 }

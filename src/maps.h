@@ -32,8 +32,33 @@ void maps_open_armed(uintptr_t lo, uintptr_t hi);
 /* Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at once. */
 bool maps_allows(uintptr_t address, bool write);
 
+/* A file as the address space shows it, at one address: the numbers need not be those of fstat. */
+struct maps_file {
+	uint64_t device, inode, offset;
+	bool shared;
+};
+
+/* What file is mapped at ADDRESS, if one is that cannot be written to there? False if none, or not known. */
+bool maps_file_at(uintptr_t address, struct maps_file *f);
+
+/*
+ * Is all of [lo, hi) readable and not writable, and the file F, from F's offset at LO on? By
+ * PROCMAP_QUERY; before kernel 6.11 it takes some 50 us, see maps_has_query.
+ */
+bool maps_shows_file(uintptr_t lo, uintptr_t hi, const struct maps_file *f);
+
+/*
+ * Is any page of [lo, hi), a private mapping of a file, the process's own copy? False as well
+ * where /proc/self/pagemap cannot be opened, as after a setuid: then what the hooks have
+ * heard must do.
+ */
+bool maps_has_copies(uintptr_t lo, uintptr_t hi);
+
 /* [p, p + n) is no longer plain (mlock, MADV_DONTFORK, ...): it never lands. SIZE_MAX: everything. */
 void maps_taint(const void *p, size_t n);
+
+/* The process is about to lose rights: what it may see of itself by them must not outlast them. */
+void maps_before_losing_rights(void);
 
 /* The process is about to lose its view of /proc. */
 void maps_before_chroot(void);

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* segment.c - a write as a list of segments; see segment.h. */
+#include <limits.h>
 #include <string.h>
 
+#include "config.h"
+#include "mapping.h"
 #include "maps.h"
 #include "prim.h"
 #include "segment.h"
 #include "source.h"
 #include "thread.h"
+
+/*
+ * Below this a mapped piece is written plainly (measured, mapping -> TCP); before kernel 6.11 a look at the
+ * address space takes 50 us, and is worth it for large pieces only.
+ */
+enum { MIN_MAPPED = 16 * 1024, MIN_WITHOUT_QUERY = 512 * 1024 };
+
+/* MAX_RW_COUNT: the kernel writes no more in one call, with 4 KiB pages. */
+enum { LARGEST_CALL = 0x7ffff000 };
 
 static bool add_memory(struct segments *s, const char *p, size_t n)
 {
@@ -64,37 +76,128 @@ static bool read_landing(struct landing *l, uintptr_t p, uintptr_t end, struct s
 	return atomic_load(&l->sequence) == sequence && !l->freed && g->fd >= 0;
 }
 
+/* ---- mappings ---- */
+
+static size_t smallest_mapped(void)
+{
+	size_t least = config.min ? config.min : MIN_MAPPED;
+
+	return maps_has_query() || least > MIN_WITHOUT_QUERY ? least : MIN_WITHOUT_QUERY;
+}
+
+/*
+ * What of [p, end), which begins in mapping M, the file itself has: G gets it. The verdict says why it
+ * must be written from memory. NEAR_END: the file does not reach as far as the pages that
+ * are asked for, and the kernel has to say what it does then.
+ */
+static enum verdict read_mapping(const struct mapping *m, uintptr_t p, uintptr_t end,
+				 struct segment *g)
+{
+	struct maps_file here = m->file;
+	enum verdict v = m->why;
+	struct stat st;
+	off_t size;
+
+	if (m->source < 0)
+		return v;
+	if (end - p < smallest_mapped())
+		return VERDICT_TOO_SMALL;
+	v = source_fresh(m->source, &st);
+	if (v != VERDICT_REWRITTEN)
+		return v;
+	here.offset += p - m->lo;
+	size = st.st_size - (off_t)here.offset;
+	if (size <= 0 || page_up((uintptr_t)size) < end - p)
+		return VERDICT_NEAR_END;
+	if ((off_t)(end - p) > size)
+		end = p + (uintptr_t)size; /* behind the end its last page holds zeros */
+	if (!maps_shows_file(p, end, &here) || (!here.shared && maps_has_copies(p, end)))
+		return VERDICT_WRITABLE;
+	*g = (struct segment){
+		.p = (const char *)p, .n = end - p, .mapping = m->serial, .source = m->source,
+		.fd = source_at(m->source)->fd, .offset = (off_t)here.offset, .length = end - p,
+		.read_site = m->site,
+	};
+	return g->fd >= 0 ? VERDICT_REWRITTEN : VERDICT_DESCRIPTORS;
+}
+
+/* [p, end) holds nothing that is landed: mapped parts become segments of their own. */
+static bool cut_memory(struct segments *s, uintptr_t p, uintptr_t end)
+{
+	uintptr_t at = p; /* [p, at) is memory that is not in S yet */
+	struct mapping m;
+
+	while (mapping_any() && at < end && mapping_find(at, end - at, &m)) {
+		uintptr_t from = at > m.lo ? at : m.lo, to = end < m.hi ? end : m.hi;
+		struct segment g;
+		enum verdict v = read_mapping(&m, from, to, &g);
+
+		at = to;
+		if (v == VERDICT_NEAR_END) {
+			s->why = VERDICT_CHANGED;
+			return false;
+		}
+		if (v != VERDICT_REWRITTEN) {
+			s->why = v;
+			continue;
+		}
+		if (s->count + 2 > SEGMENTS || !add_memory(s, (const char *)p, from - p))
+			return false;
+		s->seg[s->count++] = g;
+		s->mapped++;
+		at = p = from + g.n;
+	}
+	return add_memory(s, (const char *)p, end - p);
+}
+
+/* ---- the whole ---- */
+
 static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)
 {
 	struct landing *l;
 
 	while (p < end && (l = landing_first(p, end - p)) != NULL) {
-		struct segment *g = &s->seg[s->count];
+		struct segment *g = &s->seg[s->count], behind;
 
 		if (s->count + 2 > SEGMENTS || !read_landing(l, p, end, g))
 			return false;
 		if ((uintptr_t)g->p > p) {
-			g[1] = g[0];
-			add_memory(s, (const char *)p, (uintptr_t)g->p - p);
-			g++;
+			behind = *g;
+			if (!cut_memory(s, p, (uintptr_t)behind.p) || s->count == SEGMENTS)
+				return false;
+			g = &s->seg[s->count];
+			*g = behind;
 		}
 		s->count++;
 		s->landed++;
 		p = (uintptr_t)g->p + g->n;
 	}
-	return add_memory(s, (const char *)p, end - p);
+	return cut_memory(s, p, end);
 }
 
 bool segments_build(struct segments *s, const struct iovec *iov, size_t count)
 {
-	s->count = s->landed = 0;
+	s->count = s->landed = s->mapped = 0;
+	s->why = VERDICT_REWRITTEN;
+	s->left = LARGEST_CALL;
 	for (size_t i = 0; i < count; i++) {
 		uintptr_t p = (uintptr_t)iov[i].iov_base;
+		size_t n = iov[i].iov_len < s->left ? iov[i].iov_len : s->left;
 
-		if (iov[i].iov_len > UINTPTR_MAX - p || !cut_piece(s, p, p + iov[i].iov_len))
+		if (iov[i].iov_len > SSIZE_MAX || iov[i].iov_len > UINTPTR_MAX - p ||
+		    !cut_piece(s, p, p + n))
 			return false;
+		s->left -= n;
 	}
-	return s->landed <= THREAD_HAZARDS;
+	return s->landed + s->mapped <= THREAD_HAZARDS;
+}
+
+static bool still_means(const struct segment *g)
+{
+	if (relaxed(source_at(g->source)->fd) != g->fd)
+		return false;
+	return g->l ? relaxed(g->l->sequence) == g->sequence
+		    : mapping_still((uintptr_t)g->p, g->mapping);
 }
 
 bool segments_pin(const struct segments *s)
@@ -105,15 +208,15 @@ bool segments_pin(const struct segments *s)
 	if (!t)
 		return false;
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->seg[i].l)
+		if (segment_is_file(&s->seg[i]))
 			set_relaxed(t->hazard[n++], s->seg[i].source + 1);
 	while (n < THREAD_HAZARDS && atomic_load_explicit(&t->hazard[n], memory_order_relaxed))
 		set_relaxed(t->hazard[n++], 0);
 	if (!thread_single())
 		atomic_thread_fence(memory_order_seq_cst);
-	/* who lets a source go first takes its meaning from the landing, then looks at the hazards */
+	/* who lets a source go first takes its meaning from landing or mapping, then looks at the hazards */
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->seg[i].l && relaxed(s->seg[i].l->sequence) != s->seg[i].sequence)
+		if (segment_is_file(&s->seg[i]) && !still_means(&s->seg[i]))
 			return false;
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * segment.h - a write as a list of segments: memory, or bytes of a file that a
- * landing stands for.
+ * landing stands for, or that the program has mapped.
  */
 #ifndef SHUNT_SEGMENT_H
 #define SHUNT_SEGMENT_H
@@ -10,13 +10,15 @@
 
 #include "landing.h"
 #include "shunt.h"
+#include "verdict.h"
 
 enum { SEGMENTS = 64 };
 
 struct segment {
 	const char *p;          /* where the program has it */
 	size_t n;
-	struct landing *l;      /* NULL: memory */
+	struct landing *l;      /* NULL: memory, or a mapping */
+	uint64_t mapping;       /* its serial; 0: none */
 	uint32_t sequence;      /* of l, when this was read */
 	int source;             /* index */
 	int fd;                 /* of the source: our own duplicate */
@@ -29,21 +31,29 @@ struct segment {
 };
 
 struct segments {
-	unsigned count, landed;
+	unsigned count, landed, mapped;
+	enum verdict why;       /* why something that is mapped is memory here; REWRITTEN: nothing is */
+	size_t left;            /* of what one call can write */
 	struct segment seg[SEGMENTS];
 };
 
+static inline bool segment_is_file(const struct segment *g)
+{
+	return g->l || g->mapping;
+}
+
 /*
  * Cuts COUNT pieces of IOV into segments, in order; empty pieces vanish. A landed
- * segment takes in the buffer's edges where these are unchanged since the read.
- * False if it cannot be done (too many, a landing that changes just now): then the
- * caller opens the memory and writes plainly. Takes no lock, keeps errno.
+ * segment takes in the buffer's edges where these are unchanged since the read. What is mapped
+ * and is found to be what the file has now becomes a segment of the file, the rest memory.
+ * False if it cannot be done (too many, a landing that changes just now, a file shorter than
+ * its mapping): then the caller opens the memory and writes plainly. Keeps errno.
  */
 bool segments_build(struct segments *s, const struct iovec *iov, size_t count);
 
 /*
- * Makes sure that the sources of all landed segments stay open until
- * segments_unpin, and that the landings still mean what they did. May be left by
+ * Makes sure that the sources of all segments of files stay open until
+ * segments_unpin, and that landings and mappings still mean what they did. May be left by
  * longjmp or cancellation: a forgotten pin only keeps a duplicate open longer.
  */
 bool segments_pin(const struct segments *s);

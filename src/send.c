@@ -5,20 +5,33 @@
 
 #include "config.h"
 #include "engine.h"
+#include "mapping.h"
 #include "pair.h"
 #include "prim.h"
 #include "send.h"
 #include "sig.h"
+#include "source.h"
 #include "thread.h"
 #include "watch.h"
 #include "writers.h"
 
+/* Why the last write of this thread's that could have been rewritten was not, for send_watch. */
+static __thread enum verdict refused;
+
 #define PIPE_BIT (UINT64_C(1) << (SIGPIPE - 1))
+
+static bool maps_piece(const struct iovec *piece)
+{
+	struct mapping m;
+
+	return mapping_any() && piece->iov_len >= WATCH_SMALLEST &&
+	       mapping_find((uintptr_t)piece->iov_base, piece->iov_len, &m);
+}
 
 bool send_touches(const struct iovec *iov, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (landing_touches(iov[i].iov_base, iov[i].iov_len))
+		if (landing_touches(iov[i].iov_base, iov[i].iov_len) || maps_piece(&iov[i]))
 			return true;
 	return false;
 }
@@ -124,8 +137,36 @@ static size_t advance(const struct segment *g, size_t n, struct stats_route *rou
 	return saved;
 }
 
-static void account(int fd, struct fd_entry *e, const struct segment *g, size_t n,
-		    struct site *write_site)
+/* The next mmap there names a site with all its frames; if writes come first, its caller has to do. */
+static void name_mmap(struct site *site)
+{
+	if (unlikely(site->wanted))
+		site_name(site);
+}
+
+/* A mapped segment is a chunk for itself, and there was one copy, not two. */
+static struct stats_route *account_mapped(int fd, struct fd_entry *e, const struct segment *g,
+					  size_t n, struct site *write_site)
+{
+	struct pair_chunk c = { .source = STATS_KIND_MAPPING, .read_site = g->read_site,
+				.write_site = write_site, .source_fd = g->fd, .sink_fd = fd };
+	struct stats_route *route;
+
+	name_mmap(g->read_site);
+	route = pair_route(&c, e);
+	route->engine = STATS_ENGINE_MAPPED;
+	stats_add(&route->bytes, n);
+	stats_add(&route->bytes_rewritten, n);
+	stats_add_signed(&route->copies_avoided, (int64_t)n);
+	stats_add_signed(&route->calls_avoided, -(int64_t)mapping_calls());
+	stats_add(&route->chunks, 1);
+	stats_add(&route->chunks_rewritten, 1);
+	stats_add(&route->verdict[VERDICT_REWRITTEN], 1);
+	return route;
+}
+
+static struct stats_route *account(int fd, struct fd_entry *e, const struct segment *g, size_t n,
+				   struct site *write_site)
 {
 	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = g->read_site,
 				.write_site = write_site, .source_fd = g->read_fd, .sink_fd = fd };
@@ -145,21 +186,23 @@ static void account(int fd, struct fd_entry *e, const struct segment *g, size_t 
 	}
 	if (t && g->reader != relaxed(t->tid))
 		set_relaxed(g->read_site->crosses, true);
+	return g->l->route;
 }
 
-/* CALLS system calls were made for the one call of the program's; it counts in the first landed segment's row. */
+/* CALLS system calls were made for the one call of the program's; it counts in the first file segment's row. */
 static void account_all(int fd, struct fd_entry *e, const struct segments *s,
 			const size_t sent[SEGMENTS], struct site *write_site, unsigned long calls)
 {
 	bool first = true;
 
 	for (unsigned i = 0; i < s->count; i++) {
+		const struct segment *g = &s->seg[i];
 		struct stats_route *route;
 
-		if (!s->seg[i].l || !sent[i])
+		if (!segment_is_file(g) || !sent[i])
 			continue;
-		account(fd, e, &s->seg[i], sent[i], write_site);
-		route = s->seg[i].l->route;
+		route = g->l ? account(fd, e, g, sent[i], write_site)
+			     : account_mapped(fd, e, g, sent[i], write_site);
 		if (first && route)
 			stats_add_signed(&route->calls_avoided, 1 - (int64_t)calls);
 		first = false;
@@ -189,10 +232,15 @@ static void account_end(int fd, struct fd_entry *e, const struct segments *s,
 
 /* ---- the whole ---- */
 
-/* Too many pieces; or pages that are opened just now, or were by a call that no hook heard: a look. */
+/*
+ * What is mapped says itself why it must be written plainly. Else too many pieces; or pages that
+ * are opened just now, or were by a call that no hook heard: a look.
+ */
 static enum verdict not_cut(const struct segments *s)
 {
-	return s->count > SEGMENTS - 2 || s->landed > THREAD_HAZARDS ? VERDICT_LIMIT
+	if (s->why != VERDICT_REWRITTEN && s->landed == 0)
+		return s->why;
+	return s->count > SEGMENTS - 2 || s->landed + s->mapped > THREAD_HAZARDS ? VERDICT_LIMIT
 								     : VERDICT_LOOKED_AT;
 }
 
@@ -204,7 +252,7 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	struct segments s;
 	enum verdict why;
 
-	if (!segments_build(&s, iov, count) || s.landed == 0)
+	if (!segments_build(&s, iov, count) || s.landed + s.mapped == 0)
 		return not_cut(&s);
 	if (!segments_pin(&s))
 		return thread_self() ? VERDICT_LOOKED_AT : VERDICT_LIMIT;
@@ -233,6 +281,14 @@ static void refuse_pieces(const struct iovec *iov, size_t count, enum verdict wh
 		landing_refuse(iov[i].iov_base, iov[i].iov_len, why);
 }
 
+/* mode:observe: would something of it be sent from a mapping's file? Nothing is landed in that mode. */
+static enum verdict observe(const struct iovec *iov, size_t count)
+{
+	struct segments s;
+
+	return segments_build(&s, iov, count) && s.mapped ? VERDICT_REWRITTEN : not_cut(&s);
+}
+
 bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
 		   ssize_t *ret)
 {
@@ -243,11 +299,17 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 
 	if (e)
 		why = judge_sink(fd, e, flags);
+	if (why == VERDICT_REWRITTEN && config.mode == MODE_OBSERVE) {
+		refused = observe(iov, count);
+		errno = saved;
+		return false;
+	}
 	if (why == VERDICT_REWRITTEN) {
 		site_name(write_site);
 		why = try_engine(fd, e, iov, count, flags, write_site, ret);
 	}
 	if (why != VERDICT_REWRITTEN) {
+		refused = why;
 		refuse_pieces(iov, count, why);
 		errno = saved;
 		return false;
@@ -271,6 +333,34 @@ static enum verdict sink_refusal(const struct fd_entry *e, enum stats_kind kind)
 	return kind == STATS_KIND_PIPE ? VERDICT_SINK_KIND : VERDICT_REWRITTEN;
 }
 
+/* N bytes at P were written plainly: those that are mapped are counted, with the reason. */
+static void watch_mapped(uintptr_t p, size_t n, int fd, const void *caller)
+{
+	struct fd_entry *e = fd_entry(fd);
+	struct mapping m;
+
+	if (!e || !reported_sink(fd_classify(fd, e)))
+		return;
+	for (uintptr_t end = p + n; p < end && mapping_find(p, end - p, &m); p = m.hi) {
+		uintptr_t from = p > m.lo ? p : m.lo, to = end < m.hi ? end : m.hi;
+		struct pair_chunk c = { .source = STATS_KIND_MAPPING, .read_site = m.site,
+					.write_site = site_of(caller), .sink_fd = fd,
+					.source_fd = m.source < 0 ? -1 : source_at(m.source)->fd };
+		struct stats_route *route;
+
+		site_name(c.write_site);
+		name_mmap(m.site);
+		route = pair_route(&c, e);
+		stats_add(&route->bytes, to - from);
+		stats_add(&route->chunks, 1);
+		stats_add(&route->verdict[refused], 1);
+		if (refused == VERDICT_REWRITTEN) { /* mode:observe: what would be */
+			stats_add(&route->bytes_rewritten, to - from);
+			stats_add(&route->chunks_rewritten, 1);
+		}
+	}
+}
+
 void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, const void *caller)
 {
 	struct fd_entry *e;
@@ -280,6 +370,8 @@ void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, cons
 		size_t n = iov[i].iov_len < (size_t)ret ? iov[i].iov_len : (size_t)ret;
 
 		ret -= (ssize_t)n;
+		if (mapping_any() && n >= WATCH_SMALLEST)
+			watch_mapped((uintptr_t)iov[i].iov_base, n, fd, caller);
 		if (n < WATCH_SMALLEST || !watch_knows(iov[i].iov_base, n))
 			continue;
 		e = fd_entry(fd);

@@ -14,6 +14,7 @@
 
 #include "config.h"
 #include "landing.h"
+#include "mapping.h"
 #include "prim.h"
 #include "sig.h"
 #include "source.h"
@@ -194,7 +195,7 @@ static void let_go(struct source *s)
 {
 	int fd = atomic_load(&s->fd);
 
-	if (fd < 0 || atomic_load(&s->landings) > 0 || s->locked)
+	if (fd < 0 || atomic_load(&s->landings) > 0 || atomic_load(&s->mappings) > 0 || s->locked)
 		return;
 	if (atomic_load(&s->holders) > 0 && s->verdict == VERDICT_REWRITTEN)
 		return;
@@ -214,7 +215,7 @@ static struct source *find_slot(unsigned set, const struct stat *st)
 			return s;
 		if (s->inode == 0) /* never used: zero would be a descriptor */
 			atomic_store(&s->fd, -1);
-		if (s->holders > 0 || s->landings > 0)
+		if (s->holders > 0 || s->landings > 0 || s->mappings > 0)
 			continue;
 		let_go(s);
 		if (s->fd < 0 && !unused)
@@ -236,11 +237,24 @@ static bool same_stamps(const struct source *s, const struct stat *st)
 	       s->ctime.tv_sec == st->st_ctim.tv_sec && s->ctime.tv_nsec == st->st_ctim.tv_nsec;
 }
 
-/* Judges S if it was not, or if its time has come, and gets the duplicate. Called with the set locked. */
-static enum verdict prepare(struct source *s, int fd, const struct stat *st)
+/* Gets the duplicate if there is none. Called with the set locked. */
+static bool duplicate(struct source *s, int fd)
 {
 	int high;
 
+	if (s->fd >= 0)
+		return true;
+	high = prim_dup_high(fd);
+	if (high < 0)
+		return false;
+	fd_mark_ours(high);
+	atomic_store(&s->fd, high);
+	return true;
+}
+
+/* Judges S if it was not, or if its time has come, and gets the duplicate. Called with the set locked. */
+static enum verdict prepare(struct source *s, int fd, const struct stat *st)
+{
 	if (s->verdict != VERDICT_REWRITTEN && prim_now() < s->retry)
 		return s->verdict;
 	if (s->verdict == VERDICT_REWRITTEN && s->fd >= 0 &&
@@ -254,16 +268,9 @@ static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 	s->aged = stamps_old(st, CLOCK_STEPS);
 	s->mtime = st->st_mtim;
 	s->ctime = st->st_ctim;
-	if (s->verdict != VERDICT_REWRITTEN || s->fd >= 0)
-		return s->verdict;
-	high = prim_dup_high(fd);
-	if (high < 0) {
+	if (s->verdict == VERDICT_REWRITTEN && !duplicate(s, fd))
 		s->verdict = VERDICT_DESCRIPTORS;
-		return VERDICT_DESCRIPTORS;
-	}
-	fd_mark_ours(high);
-	atomic_store(&s->fd, high);
-	return VERDICT_REWRITTEN;
+	return s->verdict;
 }
 
 enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
@@ -312,6 +319,86 @@ bool source_unchanged(int index, const struct stat *st)
 {
 	return sources[index].aged && same_stamps(&sources[index], st);
 }
+
+/* ---- mappings ---- */
+
+/* What the descriptor FD itself says against a source that is kept beyond its close. */
+static enum verdict judge_descriptor(int fd)
+{
+	int flags = prim_fcntl(fd, F_GETFL, 0);
+
+	if (flags < 0 || (flags & O_DIRECT))
+		return VERDICT_DIRECT_IO;
+	/* no lease would be granted: we have it open for writing */
+	if ((flags & O_ACCMODE) != O_RDONLY && config.source != SOURCE_TRUST)
+		return VERDICT_BEING_WRITTEN;
+	return VERDICT_REWRITTEN;
+}
+
+/* It is judged by the first write: most mappings are never written to a socket. */
+enum verdict source_adopt(int fd, const struct stat *st, int *index)
+{
+	unsigned set = set_of(source_identity(st->st_dev, st->st_ino));
+	enum verdict v = judge_descriptor(fd);
+	struct lock_held held;
+	struct source *s;
+
+	*index = -1;
+	if (v != VERDICT_REWRITTEN)
+		return v;
+	if (st->st_size == 0)
+		return VERDICT_SPECIAL_FILE;
+	/* a lock on the whole file too: it ends with the descriptor's close, the mapping does not */
+	if (lock_state(st->st_dev, st->st_ino) != NOT_LOCKED)
+		return VERDICT_LOCKED;
+	lock_take(&set_lock[set], &held);
+	s = find_slot(set, st);
+	if (s && s->fd < 0) {
+		/* what was found when it was last held no longer counts */
+		s->verdict = VERDICT_UNSETTLED;
+		s->retry = 0;
+	}
+	v = !s ? VERDICT_LIMIT : s->locked ? VERDICT_LOCKED
+				: duplicate(s, fd) ? VERDICT_REWRITTEN : VERDICT_DESCRIPTORS;
+	if (v == VERDICT_REWRITTEN) {
+		atomic_fetch_add(&s->mappings, 1);
+		*index = (int)(s - sources);
+	}
+	lock_drop(&set_lock[set], &held);
+	return v;
+}
+
+void source_hold_mapping(int index)
+{
+	atomic_fetch_add(&sources[index].mappings, 1);
+}
+
+void source_abandon(int index)
+{
+	if (atomic_fetch_sub(&sources[index].mappings, 1) == 1)
+		source_reap(index);
+}
+
+enum verdict source_fresh(int index, struct stat *st)
+{
+	struct source *s = &sources[index];
+	int fd = atomic_load(&s->fd);
+	struct lock_held held;
+	enum verdict v;
+
+	if (fd < 0 || prim_fstat(fd, st) < 0)
+		return VERDICT_DESCRIPTORS;
+	v = source_still(index, st);
+	if (v == VERDICT_REWRITTEN || v == VERDICT_LOCKED || prim_now() < s->retry)
+		return v;
+	lock_take(&set_lock[index / WAYS], &held);
+	if (s->fd == fd && s->mappings > 0 && s->inode == st->st_ino && s->device == st->st_dev)
+		v = prepare(s, fd, st);
+	lock_drop(&set_lock[index / WAYS], &held);
+	return v;
+}
+
+/* ---- the end of a source ---- */
 
 void source_reap(int index)
 {
@@ -401,6 +488,7 @@ void source_before_use(int fd, enum source_use use)
 		s->retry = 0;
 		atomic_store(&s->verdict, VERDICT_LOCKED);
 		landing_open_source((int)(s - sources));
+		mapping_forget_source((int)(s - sources));
 		source_reap((int)(s - sources));
 		if (s->fd >= 0) {
 			/* another thread is sending from it: see close_locked */
@@ -454,7 +542,7 @@ void source_written(int fd)
 {
 	struct stat st;
 
-	if (landing_any() && prim_fstat(fd, &st) == 0)
+	if (source_any() && prim_fstat(fd, &st) == 0)
 		written(&st);
 }
 
@@ -462,7 +550,7 @@ void source_written_path(int dir, const char *path)
 {
 	struct stat st;
 
-	if (landing_any() && PRIM4(SYS_newfstatat, dir, path, &st, 0) == 0)
+	if (source_any() && PRIM4(SYS_newfstatat, dir, path, &st, 0) == 0)
 		written(&st);
 }
 
@@ -491,11 +579,11 @@ void source_forked(void)
 	for (int i = 0; i < SETS; i++)
 		lock_reset(&set_lock[i]);
 	/* the duplicates are the child's as well; no landing is left, so those without a holder go */
-	for (int i = 0; i < SOURCES; i++) {
-		if (!set_used[i / WAYS])
-			continue;
-		sources[i].landings = 0;
-		if (sources[i].fd > 0 && sources[i].holders == 0)
+	for (int i = 0; i < SOURCES; i++)
+		if (set_used[i / WAYS])
+			sources[i].landings = sources[i].mappings = 0;
+	mapping_forked();
+	for (int i = 0; i < SOURCES; i++)
+		if (set_used[i / WAYS] && sources[i].fd > 0 && sources[i].holders == 0)
 			let_go(&sources[i]);
-	}
 }

@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 
 #include "fd.h"
+#include "landing.h"
 #include "lock.h"
+#include "mapping.h"
 #include "shunt.h"
 #include "verdict.h"
 
@@ -24,6 +26,7 @@ struct source {
 	_Atomic int fd;          /* our duplicate, -1: none */
 	_Atomic int holders;     /* descriptors of the program bound to it */
 	_Atomic int landings;    /* landings that name it */
+	_Atomic int mappings;    /* mappings that name it (mapping.h) */
 	_Atomic uint8_t verdict; /* REWRITTEN: it may land */
 	_Atomic bool locked;     /* the duplicate was made under a lock: closed with the program's own only */
 	dev_t device;
@@ -56,6 +59,23 @@ bool source_unchanged(int index, const struct stat *st);
 /* E no longer means its file: CLOSING, because the program closes it just now (or did, unheard). */
 void source_unbind(struct fd_entry *e, bool closing);
 
+/*
+ * A mapping of FD's file, which is ST, was made: it outlives the descriptor. REWRITTEN if the file may
+ * be sent from, should source_fresh say so at the time: then *INDEX gets the source, held for the
+ * mapping. Else -1, and why not.
+ */
+enum verdict source_adopt(int fd, const struct stat *st, int *index);
+
+/* A mapping more names source INDEX, which one names already; one ceases to. */
+void source_hold_mapping(int index);
+void source_abandon(int index);
+
+/*
+ * May source INDEX, which a mapping names, be sent from now? *ST gets what fstat says. Asked
+ * anew where the file was not settled and some time has passed.
+ */
+enum verdict source_fresh(int index, struct stat *st);
+
 struct source *source_at(int index);
 
 /* A landing begins or ceases to name source INDEX. */
@@ -78,6 +98,12 @@ void source_before_use(int fd, enum source_use use);
 
 /* The program gives its lock on FD's file back: what is landed of it is filled. */
 void source_before_unlock(int fd);
+
+/* Is anything landed or mapped, so that a change of a file could matter? */
+static inline bool source_any(void)
+{
+	return landing_any() || mapping_any();
+}
 
 /* This process is about to change FD's file, or the file at PATH: its landings are filled first. */
 void source_written(int fd);

@@ -19,6 +19,7 @@
 	V(NO_WHOLE_PAGE, "no-whole-page", "the buffer holds no whole page of memory")              \
 	V(STACK, "stack", "the buffer lies on a stack")                                            \
 	V(SHARED_MEMORY, "shared-memory", "the buffer is not plain private memory")                \
+	V(WRITABLE, "writable", "the mapping of the file is or was writable, or is not what it was")\
 	V(OVERLAP, "overlap", "reads into overlapping parts of one buffer follow each other")      \
 	V(VECTORED, "vectored", "one read filled several buffers")                                 \
 	V(DIRECT_IO, "direct-io", "the file is open with O_DIRECT")                                \

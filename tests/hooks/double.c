@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "double.h"
+#include "mapping.h"
 #include "maps.h"
 #include "prim.h"
 #include "source.h"
@@ -20,6 +21,7 @@ size_t shunt_page = 4096;
 size_t (*hook_usable_size)(void *p) = malloc_usable_size;
 _Atomic unsigned char shunt_state = SHUNT_LIVE;
 _Atomic int landing_armed;
+_Atomic unsigned mapping_count;
 __thread unsigned char thread_passive;
 __thread struct thread *thread_self_record;
 __thread unsigned long prim_calls;
@@ -133,6 +135,41 @@ void source_written(int fd)
 
 void stats_before_losing_rights(void)
 {
+}
+
+static void note_mapping(uintptr_t p, size_t n)
+{
+	asked.map_lo = p;
+	asked.map_hi = p + n;
+}
+
+void mapping_made(uintptr_t p, size_t n, int prot, int flags, int fd, const void *caller)
+{
+	asked.made = p;
+	note_mapping(p, n);
+}
+
+void mapping_forget(const void *p, size_t n)
+{
+	asked.forgot = true;
+	note_mapping((uintptr_t)p, n);
+}
+
+void mapping_writable(const void *p, size_t n)
+{
+	asked.writable = true;
+	note_mapping((uintptr_t)p, n);
+}
+
+void mapping_take(struct mapping *m, uintptr_t p, size_t n)
+{
+	asked.taken = true;
+	note_mapping(p, n);
+}
+
+void mapping_give(struct mapping *m, uintptr_t to, size_t n)
+{
+	asked.given = to;
 }
 
 static int passed, failed;

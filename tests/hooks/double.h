@@ -13,6 +13,9 @@
 
 struct asked {
 	bool opened, voided, tainted, all, chroot;
+	bool forgot, writable, taken; /* of mappings */
+	uintptr_t map_lo, map_hi;     /* of the last of these */
+	uintptr_t made, given;
 	int written;       /* the descriptor */
 	uintptr_t lo, hi; /* of the last open, void or taint */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "double.h"
+#include "mapping.h"
 
 enum { PAGE = 4096 };
 
@@ -100,6 +101,70 @@ static void mapping(void)
 	check(mprotect(p, 2 * PAGE, PROT_READ) == 0 && asked.opened && !strcmp(p, "kept"),
 	      "mprotect opens first, and has the last word");
 	double_disarm();
+}
+
+/* Nothing is asked so far, and some file is mapped. */
+static void some_mapping(unsigned count)
+{
+	asked = (struct asked){ 0 };
+	mapping_count = count;
+}
+
+static bool about(char *p, size_t pages)
+{
+	return asked.map_lo == (uintptr_t)p && asked.map_hi == (uintptr_t)p + pages * PAGE;
+}
+
+static void mappings_made(void)
+{
+	int fd = open("/proc/self/exe", O_RDONLY);
+	char *p;
+
+	some_mapping(0);
+	p = fresh(8);
+	check(!asked.made, "anonymous memory is of no interest");
+	check(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, 99, 0) == MAP_FAILED && !asked.made, "no mmap");
+	check(fixed(p, fd, false) == p && asked.made == (uintptr_t)p && asked.forgot && about(p, 1),
+	      "mmap of a file over another");
+	some_mapping(0);
+	check(fixed(p, fd, true) == p && asked.made && asked.forgot && about(p, 1), "mmap64 of a file");
+	some_mapping(1);
+	p = fresh(1);
+	check(asked.made == (uintptr_t)p && about(p, 1), "anonymous memory in the place of a mapping");
+	some_mapping(0);
+	close(fd);
+}
+
+static void mappings_changed(void)
+{
+	char *p = fresh(8), *q = fresh(8);
+
+	some_mapping(1);
+	check(mprotect(p, 2 * PAGE, PROT_READ) == 0 && !asked.writable, "mprotect for reading");
+	check(mprotect(p, 2 * PAGE, PROT_WRITE) == 0 && asked.writable && about(p, 2), "mprotect");
+	some_mapping(1);
+	pkey_mprotect(p, PAGE, PROT_READ, -1);
+	check(!asked.writable, "pkey_mprotect without a key is mprotect");
+	pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, -1);
+	check(asked.writable && about(p, 1), "pkey_mprotect");
+	some_mapping(1);
+	for (int advice = MADV_NORMAL; advice <= MADV_DONTNEED; advice++)
+		madvise(p, PAGE, advice);
+	check(!asked.forgot, "advice that changes nothing");
+	madvise(p, PAGE, 102); /* MADV_GUARD_INSTALL */
+	check(asked.forgot && about(p, 1), "advice that is not known to be harmless");
+	some_mapping(1);
+	mremap(p, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q);
+	check(asked.taken && asked.forgot && about(q, 2) && asked.given == (uintptr_t)q, "mremap");
+	some_mapping(1);
+	mremap(p + 1, PAGE, PAGE, 0);
+	check(asked.taken && asked.given == 0, "mremap that fails");
+	some_mapping(1);
+	check(munmap(q, 3 * PAGE + 1) == 0 && asked.forgot && about(q, 4), "munmap");
+	some_mapping(1);
+	process_madvise(-1, NULL, 0, 0, 0);
+	check(asked.forgot && asked.map_lo == 0, "process_madvise");
+	some_mapping(0);
 }
 
 static void taints(void)
@@ -208,6 +273,8 @@ int main(void)
 	heap();
 	unmapping();
 	mapping();
+	mappings_made();
+	mappings_changed();
 	taints();
 	breaks();
 	segments();

@@ -1,6 +1,7 @@
 # The unit tests: a cmocka program for each part that can be tested without a server.
 # No flags of their own, so that they share their objects.
-unit_programs = tests/unit/test_config tests/unit/test_landing tests/unit/test_pair \
+unit_programs = tests/unit/test_config tests/unit/test_engine tests/unit/test_landing \
+	tests/unit/test_mapping tests/unit/test_pair \
 	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
 	tests/unit/test_verdict
 
@@ -10,11 +11,18 @@ unit_report = src/format.c src/format.h src/report.h src/report_walk.c src/repor
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
-	src/copy.c src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/maps.c src/prim.c src/site.c \
+	src/copy.c src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/mapping.c \
+	src/maps.c src/prim.c src/site.c \
 	src/source.c
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h
 tests_unit_test_config_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c src/engine_sendfile.c src/prim.c
+tests_unit_test_engine_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_mapping_SOURCES = tests/unit/test_mapping.c $(unit_landing) src/segment.c
+tests_unit_test_mapping_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_landing_SOURCES = tests/unit/test_landing.c $(unit_landing)
 tests_unit_test_landing_LDADD = $(CMOCKA_LIBS)
