@@ -14,6 +14,7 @@ same_programs += tests/same/same_sleep
 same_programs += tests/same/same_unheard
 same_programs += tests/same/same_race
 same_programs += tests/same/same_ahead
+same_programs += tests/same/same_mapped
 same_shared = tests/same/same.c tests/same/same.h tests/same/drain.c tests/same/drain.h
 tests_same_same_segment_SOURCES = tests/same/same_segment.c $(same_shared)
 tests_same_same_kernel_SOURCES = tests/same/same_kernel.c $(same_shared)
@@ -26,13 +27,15 @@ tests_same_same_socket_SOURCES = tests/same/same_socket.c $(same_shared)
 tests_same_same_throw_SOURCES = tests/same/same_throw.cc $(same_shared)
 tests_same_same_own_SOURCES = tests/same/same_own.c $(same_shared)
 tests_same_same_sleep_SOURCES = tests/same/same_sleep.c $(same_shared)
-tests_same_same_unheard_SOURCES = tests/same/same_unheard.c $(same_shared)
+tests_same_same_unheard_SOURCES = tests/same/same_unheard.c tests/same/inline.h $(same_shared)
 tests_same_same_race_SOURCES = tests/same/same_race.c $(same_shared)
 tests_same_same_ahead_SOURCES = tests/same/same_ahead.c $(same_shared)
+tests_same_same_mapped_SOURCES = tests/same/same_mapped.c tests/same/inline.h $(same_shared)
 tests_same_same_memory_LDADD = -lpthread -ldl
 tests_same_same_socket_LDADD = -lpthread
 tests_same_same_sleep_LDADD = -lpthread
 tests_same_same_race_LDADD = -lpthread -ldl
+tests_same_same_mapped_LDADD = -lpthread -ldl
 check_PROGRAMS += $(same_programs)
 
 # -rpath makes libtool build a shared object although nothing installs it.

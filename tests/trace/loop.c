@@ -10,6 +10,10 @@
  * process (tcp-thread). With LOOK = look it adds up the bytes before it writes
  * them. All of it REPEAT times.
  *
+ * With a BUFFER of mapped or private the file is mapped instead (shared or private), and
+ * written from there; with windows each chunk is mapped for itself, and written
+ * behind a header of four bytes that are the file's too.
+ *
  * The call getppid() stands before each read: it cuts the trace into chunks.
  * The reader prints the sum of what it got, so that the bytes are checked as well.
  */
@@ -24,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,6 +105,65 @@ static void serve(int file, int sink, char *buf, size_t chunk, int look)
 		err(1, "read");
 }
 
+static void write_all(int sink, const char *p, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t w = write(sink, p + done, n - done);
+
+		if (w < 0)
+			err(1, "write");
+		done += (size_t)w;
+	}
+}
+
+static void serve_mapping(int file, int sink, size_t chunk, int flags)
+{
+	size_t size = (size_t)lseek(file, 0, SEEK_END), n;
+	char *p = mmap(NULL, size, PROT_READ, flags, file, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	for (size_t at = 0; getppid(), at < size; at += n) {
+		n = size - at < chunk ? size - at : chunk;
+		write_all(sink, p + at, n);
+	}
+	munmap(p, size);
+}
+
+/* The bytes of the header are the first of the chunk: so all that is sent is the file. */
+static void serve_windows(int file, int sink, size_t chunk)
+{
+	size_t size = (size_t)lseek(file, 0, SEEK_END), n;
+	struct iovec iov[2];
+	char header[4];
+
+	for (size_t at = 0; getppid(), at < size; at += n) {
+		char *p = mmap(NULL, chunk, PROT_READ, MAP_SHARED, file, (off_t)at);
+
+		n = size - at < chunk ? size - at : chunk;
+		if (p == MAP_FAILED)
+			err(1, "mmap");
+		memcpy(header, p, sizeof(header));
+		iov[0] = (struct iovec){ header, sizeof(header) };
+		iov[1] = (struct iovec){ p + sizeof(header), n - sizeof(header) };
+		if (writev(sink, iov, 2) != (ssize_t)n)
+			err(1, "writev");
+		munmap(p, chunk);
+	}
+}
+
+/* False if KIND is none of a mapping. */
+static int serve_mapped(const char *kind, int file, int sink, size_t chunk)
+{
+	if (strcmp(kind, "windows") == 0)
+		serve_windows(file, sink, chunk);
+	else if (strcmp(kind, "mapped") == 0 || strcmp(kind, "private") == 0)
+		serve_mapping(file, sink, chunk, kind[0] == 'm' ? MAP_SHARED : MAP_PRIVATE);
+	else
+		return 0;
+	return 1;
+}
+
 static void serve_repeatedly(char **argv, int sink)
 {
 	size_t chunk = strtoul(argv[2], NULL, 10), offset = strtoul(argv[3], NULL, 10);
@@ -110,7 +174,8 @@ static void serve_repeatedly(char **argv, int sink)
 		err(1, "%s", argv[1]);
 	buf = buffer(argv[4], chunk, offset);
 	for (int i = atoi(argv[7]); i > 0; i--) {
-		serve(file, sink, buf, chunk, strcmp(argv[6], "look") == 0);
+		if (!serve_mapped(argv[4], file, sink, chunk))
+			serve(file, sink, buf, chunk, strcmp(argv[6], "look") == 0);
 		if (lseek(file, 0, SEEK_SET) < 0)
 			err(1, "lseek");
 	}
