@@ -8,7 +8,10 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** java Serve PORT ROOT direct|heap: HTTP/1.0 from a file channel through one buffer. */
+/**
+ * java Serve PORT ROOT direct|heap|mapped: HTTP/1.0 from a file channel through one buffer, or from a
+ * mapping of the file.
+ */
 public class Serve {
 	private static String requested(SocketChannel client) throws IOException {
 		ByteBuffer line = ByteBuffer.allocate(4096);
@@ -24,24 +27,32 @@ public class Serve {
 			client.write(buffer);
 	}
 
-	private static void serve(SocketChannel client, Path root, boolean direct) throws IOException {
-		try (FileChannel file = FileChannel.open(root.resolve(requested(client)))) {
-			String header = "HTTP/1.0 200 OK\r\nContent-Length: " + file.size() + "\r\n\r\n";
-			ByteBuffer buffer = direct ? ByteBuffer.allocateDirect(65536)
-						   : ByteBuffer.allocate(65536);
+	private static void copy(FileChannel file, SocketChannel client, boolean direct)
+			throws IOException {
+		ByteBuffer buffer = direct ? ByteBuffer.allocateDirect(65536) : ByteBuffer.allocate(65536);
 
-			writeWhole(client, ByteBuffer.wrap(header.getBytes(StandardCharsets.US_ASCII)));
-			while (file.read(buffer) > 0) {
-				buffer.flip();
-				writeWhole(client, buffer);
-				buffer.clear();
-			}
+		while (file.read(buffer) > 0) {
+			buffer.flip();
+			writeWhole(client, buffer);
+			buffer.clear();
 		}
 	}
 
-	private static void connection(SocketChannel client, Path root, boolean direct) {
+	private static void serve(SocketChannel client, Path root, String how) throws IOException {
+		try (FileChannel file = FileChannel.open(root.resolve(requested(client)))) {
+			String header = "HTTP/1.0 200 OK\r\nContent-Length: " + file.size() + "\r\n\r\n";
+
+			writeWhole(client, ByteBuffer.wrap(header.getBytes(StandardCharsets.US_ASCII)));
+			if (how.equals("mapped"))
+				writeWhole(client, file.map(FileChannel.MapMode.READ_ONLY, 0, file.size()));
+			else
+				copy(file, client, how.equals("direct"));
+		}
+	}
+
+	private static void connection(SocketChannel client, Path root, String how) {
 		try (SocketChannel c = client) {
-			serve(c, root, direct);
+			serve(c, root, how);
 		} catch (IOException | RuntimeException e) {
 			/* the peer went away: the next one is served all the same */
 		}
@@ -49,14 +60,13 @@ public class Serve {
 
 	public static void main(String[] argv) throws IOException {
 		ServerSocketChannel listener = ServerSocketChannel.open();
-		boolean direct = argv[2].equals("direct");
 		Path root = Path.of(argv[1]);
 
 		listener.bind(new InetSocketAddress("127.0.0.1", Integer.parseInt(argv[0])));
 		for (;;) {
 			SocketChannel client = listener.accept();
 
-			new Thread(() -> connection(client, root, direct)).start();
+			new Thread(() -> connection(client, root, argv[2])).start();
 		}
 	}
 }

@@ -88,6 +88,39 @@ class NginxThreads(Nginx):
     name, extra, share = 'nginx aio threads', 'aio threads;', 0.8
 
 
+class Apache(Server):
+    """Serves from windows of 4 MiB, which it maps and writes with a header: Debian's default."""
+    name, needs, model = 'apache event', [('apache2', 'apache2-bin')], 'event'
+    modules = '/usr/lib/apache2/modules'
+
+    def command(self, port):
+        # as root it serves as www-data, who does not own the files
+        user = 'User www-data\nGroup www-data' if os.geteuid() == 0 else ''
+        conf = self.write('apache.conf', f'''ServerRoot {self.run}
+PidFile {self.run}/pid
+DefaultRuntimeDir {self.run}
+Mutex file:{self.run} default
+Listen 127.0.0.1:{port}
+ServerName localhost
+LoadModule mpm_module {self.modules}/mod_mpm_{self.model}.so
+LoadModule authz_core_module {self.modules}/mod_authz_core.so
+{user}
+ErrorLog {self.run}/error.log
+DocumentRoot {self.www}
+<Directory {self.www}>
+ Require all granted
+</Directory>
+StartServers 1
+EnableSendfile Off
+EnableMMAP On
+'''.replace('mpm_module', f'mpm_{self.model}_module'))
+        return ['apache2', '-DFOREGROUND', '-d', self.run, '-f', conf]
+
+
+class ApachePrefork(Apache):
+    name, model = 'apache prefork', 'prefork'
+
+
 class Java(Server):
     needs = [('javac', 'openjdk-17-jdk-headless')]
 
@@ -106,6 +139,11 @@ class JavaDirect(Java):
 class JavaHeap(Java):
     """The data goes through the Java heap: the same calls, but nothing may be rewritten."""
     name, buffer, share = 'jvm heap buffer', 'heap', None
+
+
+class JavaMapped(Java):
+    """FileChannel.map, written to a SocketChannel: as brokers send the segments of their logs."""
+    name, buffer = 'jvm mapped file', 'mapped'
 
 
 class Vsftpd(Server):
@@ -160,4 +198,5 @@ class Smbd(Server):
         return ['smbd', '-F', '--no-process-group', '-s', conf, '-p', str(port)]
 
 
-SERVERS = [Python, Nginx, NginxThreads, Vsftpd, Php, JavaDirect, JavaHeap, Smbd, Perl]
+SERVERS = [Python, Nginx, NginxThreads, Apache, ApachePrefork, Vsftpd, Php, JavaDirect, JavaHeap,
+           JavaMapped, Smbd, Perl]
