@@ -68,8 +68,12 @@ COLD void writers_note_slow(int fd)
 
 void writers_born(int fd)
 {
-	struct fd_entry *e = atomic_load(&writers_noted) ? fd_entry(fd) : NULL;
+	struct fd_entry *e;
 
+	/* with threads from the start: the first header and mapping of a connection is large */
+	if (!relaxed(writers_noted) && !thread_single())
+		atomic_store(&writers_noted, true);
+	e = relaxed(writers_noted) ? fd_entry(fd) : NULL;
 	if (e)
 		e->noted = true;
 }

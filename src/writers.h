@@ -7,8 +7,8 @@
  * in a process with several threads that is done only for a socket of which every
  * write since its birth is known to be of one thread.
  *
- * Noting begins with the first call that needs it, and a socket that is older stays
- * unknown. From then on a write notes its thread in the socket's entry: in a steady
+ * Noting begins with the first socket that is born to a process with threads, or the
+ * first call that needs it, and a socket that is older stays unknown. From then on a write notes its thread in the socket's entry: in a steady
  * state two loads and a compare. The first write of a second thread waits until
  * what the first one is just about to send is sent.
  *
