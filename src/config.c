@@ -37,7 +37,7 @@ static const struct config_option table[CONFIG_KEYS] = {
 		       "the most hidden pipes at a time", FIELD(pipes), 0, 65536},
 	[KEY_LANDINGS] = {"landings", KIND_NUMBER, "a number", "", "1024",
 			  "the most landings at a time", FIELD(landings), 1, 65536},
-	[KEY_GUARD] = {"guard", KIND_WORD, "auto, on, off", "on", "auto",
+	[KEY_GUARD] = {"guard", KIND_WORD, "auto, on, off", "", "auto",
 		       "catch system calls that bypass libc", FIELD(guard), 0, 0},
 	[KEY_STACK] = {"stack", KIND_FLAG, "on, off", "on", "off", "landings in stack buffers",
 		       FIELD(stack), 0, 0},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fault.c - SIGSEGV and SIGBUS: is it a landing that was touched, or the program's own?
+ * SIGSYS: is it a system call that the guard is to look at?
  *
  * Runs on the alternate stack with every signal blocked, calls nothing of libc's
  * that locks or allocates, and returns to the instruction that faulted.
@@ -10,6 +11,7 @@
 
 #include "copy.h"
 #include "fault.h"
+#include "guard.h"
 #include "landing.h"
 #include "sig.h"
 #include "stats.h"
@@ -39,6 +41,11 @@ static void tell_unreadable(siginfo_t *info, void *context)
 	sig_chain(SIGBUS, info, context);
 }
 
+/* since Linux 5.11; a filter's SIGSYS has another code */
+#ifndef SYS_USER_DISPATCH
+#define SYS_USER_DISPATCH 2
+#endif
+
 void fault_handler(int signal, siginfo_t *info, void *context)
 {
 	int saved = errno;
@@ -48,6 +55,8 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 		/* somebody truncated the file of the counters: they go on without it */
 	} else if (signal == SIGBUS && sig_defer(info, context)) {
 		/* it was sent, and comes when what it interrupted is over */
+	} else if (signal == SIGSYS && info->si_code == SYS_USER_DISPATCH) {
+		guard_trap(info, context);
 	} else if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
 		pass_on(signal, info, context);
 	} else if (!landing_fault((uintptr_t)info->si_addr, was_write(context), &failed)) {

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "fd.h"
+#include "guard.h"
 #include "hook.h"
 #include "landing.h"
 #include "maps.h"
@@ -121,6 +122,8 @@ void vfork_prepare(void)
 
 	if (!hook_passive())
 		landing_open_all();
+	if (!thread_passive)
+		guard_leave(); /* the call is not libc's, and its child returns first */
 	thread_passive++;
 	errno = saved;
 }
@@ -128,6 +131,8 @@ void vfork_prepare(void)
 long vfork_done(long result)
 {
 	thread_passive--;
+	if (!thread_passive)
+		guard_enter();
 	if (result >= 0)
 		return result;
 	errno = (int)-result;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "guard.h"
 #include "hook.h"
 #include "landing.h"
 #include "prim.h"
@@ -81,6 +82,7 @@ __attribute__((constructor)) static void shunt_init(int argc, char **argv)
 	    !landing_init()) {
 		shunt_state = SHUNT_ASIDE;
 	} else {
+		guard_init();
 		sig_init();
 		process_init();
 		stats_init(argc, argv);
@@ -100,4 +102,5 @@ void shunt_stand_aside(void)
 	landing_hold();
 	landing_open_all();
 	shunt_state = SHUNT_ASIDE;
+	guard_end();
 }

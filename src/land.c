@@ -17,6 +17,7 @@
 #include "config.h"
 #include "copy.h"
 #include "fill.h"
+#include "guard.h"
 #include "land.h"
 #include "landing.h"
 #include "maps.h"
@@ -412,6 +413,7 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, str
 		*why = bind_source(&a, e);
 	if (*why != VERDICT_REWRITTEN)
 		return LAND_PLAINLY;
+	guard_enter(); /* with the program's own mask, so before any lock */
 	a.l = landing_claim(a.base);
 	if (!a.l) {
 		*why = VERDICT_LIMIT;

@@ -4,7 +4,7 @@ pkglib_LTLIBRARIES += src/libshunt.la
 # What the library and the command both need.
 shunt_common_sources = \
 	src/config.c src/config.h \
-	src/format.c src/format.h \
+	src/format.c src/format.h src/prim_gate.c \
 	src/report.h src/report_json.c src/report_text.c src/report_walk.c src/report_walk.h \
 	src/stats.h src/stats_words.c \
 	src/verdict.c src/verdict.h
@@ -16,6 +16,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/arena.c src/arena.h src/copy.c src/copy.h \
 	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \
+	src/guard.S src/guard.c src/guard.h src/guard_args.c \
 	src/hook.h src/hook_idle.h src/hook_types.h \
 	src/hook_descriptor.c src/hook_exec.c src/hook_io.c src/hook_meet.c src/hook_memory.c src/hook_open.c \
 	src/hook_process.c src/hook_signal.c src/hook_sigwait.c src/hook_sleep.c \

@@ -83,7 +83,7 @@ static bool is_handler(sighandler_t h)
 
 static bool is_fault(int signal)
 {
-	return signal == SIGSEGV || signal == SIGBUS;
+	return SIG_FAULTS & sig_bit(signal);
 }
 
 static bool is_ending(int signal)
@@ -294,7 +294,7 @@ static void show_only(struct disposition *d, int signal, const struct sigaction 
 	install_ours(signal, fault_handler, restart ? SA_RESTART : 0);
 }
 
-/* INNER is what the kernel gets: ACTION with SIGSEGV and SIGBUS taken out of its mask. */
+/* INNER is what the kernel gets: ACTION with the faults taken out of its mask. */
 static uint64_t strip(int signal, const struct sigaction *action, struct sigaction *inner)
 {
 	uint64_t bits = sig_bits(&action->sa_mask);
@@ -424,13 +424,18 @@ bool sig_own_faults(void)
 	for (int s = 1; s < SIGNALS; s++)
 		if (inherited & sig_bit(s) || atomic_load(&raw_changes))
 			strip_existing(s);
-	if (own(SIGSEGV) && own(SIGBUS)) {
+	if (own(SIGSEGV) && own(SIGBUS) && (!is_fault(SIGSYS) || own(SIGSYS))) {
 		prim_critical = ~sig_bit(SIGBUS);
 		atomic_store_explicit(&faults_owned, true, memory_order_release);
 	}
 	table_drop(&mask);
 	errno = saved;
 	return atomic_load(&faults_owned);
+}
+
+void *sig_restorer(void)
+{
+	return atomic_load(&restorer);
 }
 
 bool sig_faults_owned(void)
@@ -517,7 +522,7 @@ void sig_chain(int signal, siginfo_t *info, void *context)
 		return;
 	if (!thread_passive && sig_own_process())
 		stats_end(STATS_SIGNAL, signal);
-	if (sent)
+	if (sent || signal == SIGSYS)
 		die_of(signal);
 	else
 		set_default(signal); /* the instruction faults again, and that is the end */

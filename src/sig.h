@@ -3,7 +3,8 @@
  * sig.h - the signals that are virtual: the program is shown its own handlers
  * and masks, while ours stay in front.
  *
- * SIGSEGV and SIGBUS belong to the fault handler from the first landing on.
+ * SIGSEGV and SIGBUS, and SIGSYS while the guard is on (guard.h), belong to the
+ * fault handler from the first landing on.
  * They are stripped from every mask that enters the kernel: a fault while they
  * are blocked would kill. The ending signals (SIGTERM, SIGINT, SIGHUP, ...) get a
  * handler of ours only while the program leaves them at their default and a report is wanted.
@@ -28,7 +29,9 @@ static inline uint64_t sig_bit(int signal)
 	return UINT64_C(1) << (signal - 1);
 }
 
-#define SIG_FAULTS (sig_bit(SIGSEGV) | sig_bit(SIGBUS))
+/* SIGSEGV and SIGBUS, and with the guard SIGSYS: what never enters the kernel as blocked. */
+extern uint64_t sig_faults;
+#define SIG_FAULTS sig_faults
 
 static inline uint64_t sig_bits(const sigset_t *set)
 {
@@ -118,11 +121,17 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old);
 bool sig_lend(const sigset_t *mask, sigset_t *inner, uint64_t *before);
 void sig_take_back(uint64_t before);
 
-/* Of SIGSEGV and SIGBUS: what is pending in the program's eyes. Takes one in SET into INFO; 0 if none. */
+/*
+ * The address that libc gives the kernel as the end of a handler, NULL if none was
+ * installed yet.
+ */
+void *sig_restorer(void);
+
+/* Of SIGSEGV, SIGBUS, SIGSYS: what is pending in the program's eyes. Takes one in SET into INFO; 0 if none. */
 uint64_t sig_pending(void);
 int sig_take_pending(const sigset_t *set, siginfo_t *info);
 
-/* Keeps a sent SIGSEGV or SIGBUS for when T unblocks it. */
+/* Keeps a sent SIGSEGV, SIGBUS or SIGSYS for when T unblocks it. */
 void sig_keep_pending(int signal, const siginfo_t *info);
 
 /* siglongjmp brings a saved mask back. */

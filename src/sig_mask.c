@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sig_mask.c - masks: SIGSEGV and SIGBUS never enter the kernel as blocked. What
- * the program believes is in its thread's record.
+ * sig_mask.c - masks: SIGSEGV and SIGBUS, and SIGSYS with the guard, never enter the
+ * kernel as blocked. What the program believes is in its thread's record.
  *
  * A thread's own record is changed by itself alone, also in its handlers; a
  * handler that comes in between puts back what it changed. No locks.
@@ -14,23 +14,29 @@
 #include "sig.h"
 #include "thread.h"
 
+uint64_t sig_faults = UINT64_C(1) << (SIGSEGV - 1) | UINT64_C(1) << (SIGBUS - 1);
+
+/* By number: the kernel takes the lower one first. */
+static const int virtual[SIG_VIRTUAL] = { SIGBUS, SIGSEGV, SIGSYS };
+
 static int slot(int signal)
 {
-	return signal == SIGBUS;
+	return signal == SIGBUS ? 0 : signal == SIGSEGV ? 1 : 2;
 }
 
-/* Sends again what T may have now, by the information that it first came with. */
+/*
+ * Sends again what T may have now, by the information that it first came with. Of two the kernel
+ * would push the frame of the lower number first, so that the other's handler runs before.
+ */
 static void resend(struct thread *t)
 {
 	uint64_t now = t->pending & ~t->masked;
 
 	t->pending &= ~now;
-	if (now & sig_bit(SIGSEGV))
-		PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGSEGV,
-		      &t->pending_info[slot(SIGSEGV)]);
-	if (now & sig_bit(SIGBUS))
-		PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGBUS,
-		      &t->pending_info[slot(SIGBUS)]);
+	for (int i = SIG_VIRTUAL - 1; i >= 0; i--)
+		if (now & sig_bit(virtual[i]))
+			PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), virtual[i],
+			      &t->pending_info[i]);
 }
 
 void sig_keep_pending(int signal, const siginfo_t *info)
@@ -58,13 +64,15 @@ int sig_take_pending(const sigset_t *set, siginfo_t *info)
 {
 	struct thread *t = thread_self_record;
 	uint64_t found = t ? t->pending & sig_bits(set) : 0;
-	int signal = found & sig_bit(SIGBUS) ? SIGBUS : SIGSEGV; /* the lower number first */
 
-	if (!found)
-		return 0;
-	*info = t->pending_info[slot(signal)];
-	t->pending &= ~sig_bit(signal);
-	return signal;
+	for (int i = 0; i < SIG_VIRTUAL; i++) {
+		if (!(found & sig_bit(virtual[i])))
+			continue;
+		*info = t->pending_info[i];
+		t->pending &= ~sig_bit(virtual[i]);
+		return virtual[i];
+	}
+	return 0;
 }
 
 static uint64_t changed(int how, uint64_t before, uint64_t bits)

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <string.h>
 
+#include "guard.h"
 #include "hook.h"
 #include "host.h"
 #include "landing.h"
@@ -124,7 +125,7 @@ static struct thread *take(int tid)
 	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	t->stack_sure = false;
-	t->alternate_in_use = false;
+	t->alternate_in_use = t->guarded = false;
 	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
 	t->masked = t->masked_base = t->pending = 0;
 	t->dying = 0;
@@ -154,6 +155,7 @@ static void at_thread_end(void *record)
 	t->several = NULL;
 	if (++t->dying < DESTRUCTOR_ROUNDS && pthread_setspecific(end_key, t) == 0)
 		return;
+	guard_leave();
 	if (t->alternate_in_use)
 		prim_sigaltstack(&off, NULL);
 	thread_self_record = NULL;
@@ -271,6 +273,8 @@ struct thread *thread_enrol(void)
 		become(t);
 	}
 	prim_signals_restore(&mask);
+	if (t && tid != prim_getpid())
+		guard_enter();
 	errno = saved;
 	return t;
 }
@@ -291,8 +295,10 @@ void thread_forked(void)
 	for (struct thread *t = thread_list(); t; t = t->next)
 		if (t != self && t->tid != 0)
 			release(t);
-	if (self)
+	if (self) {
 		atomic_store(&self->tid, prim_gettid());
+		self->guarded = false; /* it is not inherited */
+	}
 }
 
 /* ---- birth ---- */
@@ -330,6 +336,7 @@ static void *trampoline(void *record)
 		unmask_faults(t);
 	if (sig_faults_owned())
 		thread_alternate_stack();
+	guard_enter();
 	return t->start(t->argument);
 }
 
@@ -344,6 +351,7 @@ int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*s
 		landing_open_all();
 	if (!t)
 		return create(thread, attributes, start, argument);
+	guard_enter();
 	t->start = start;
 	t->argument = argument;
 	t->masked = t->masked_base = self->masked;

@@ -14,7 +14,7 @@
 
 #include "shunt.h"
 
-enum { THREAD_HAZARDS = 16, THREAD_LAST_READS = 4 };
+enum { THREAD_HAZARDS = 16, THREAD_LAST_READS = 4, SIG_VIRTUAL = 3 };
 
 struct fd_entry;
 
@@ -30,10 +30,11 @@ struct thread {
 	void *alternate_stack;  /* ours, or NULL; stays with the record */
 	bool alternate_in_use;  /* ours is what the kernel knows */
 	stack_t program_stack;  /* what the program set by sigaltstack, SS_DISABLE if nothing */
-	uint64_t masked;        /* of SIGSEGV, SIGBUS: what the program believes to have blocked */
+	bool guarded;           /* its system calls are dispatched: guard.h */
+	uint64_t masked;        /* of SIGSEGV, SIGBUS, SIGSYS: what the program believes to have blocked */
 	uint64_t masked_base;   /* the same, as last set by name: what siglongjmp goes back to */
 	uint64_t pending;       /* of these: sent while they were believed to be blocked */
-	siginfo_t pending_info[2]; /* of SIGSEGV, SIGBUS */
+	siginfo_t pending_info[SIG_VIRTUAL]; /* of SIGBUS, SIGSEGV, SIGSYS */
 	/* what pthread_create hands to its trampoline */
 	void *(*start)(void *);
 	void *argument;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "fault.h"
+#include "guard.h"
 #include "fd.h"
 #include "host.h"
 #include "land.h"
@@ -102,6 +103,16 @@ int sig_unheard(void)
 bool sig_handlers_exist(void)
 {
 	return false;
+}
+
+_Atomic bool guard_on;
+
+void guard_enrol(void)
+{
+}
+
+void guard_trap(const siginfo_t *info, ucontext_t *context)
+{
 }
 
 bool sig_own_faults(void)

@@ -6,19 +6,19 @@ unit_programs = tests/unit/test_config tests/unit/test_engine tests/unit/test_la
 	tests/unit/test_verdict
 
 unit_words = src/config.c src/config.h src/verdict.c src/verdict.h src/stats_words.c src/stats.h
-unit_report = src/format.c src/format.h src/report.h src/report_walk.c src/report_walk.h \
+unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_walk.c src/report_walk.h \
 	src/report_text.c src/report_json.c
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
 	src/copy.c src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/mapping.c \
-	src/maps.c src/prim.c src/site.c \
+	src/maps.c src/prim.c src/prim_gate.c src/site.c \
 	src/source.c
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h
 tests_unit_test_config_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_engine_SOURCES = tests/unit/test_engine.c src/engine_sendfile.c src/prim.c
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c src/engine_sendfile.c src/prim.c src/prim_gate.c
 tests_unit_test_engine_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_mapping_SOURCES = tests/unit/test_mapping.c $(unit_landing) src/segment.c
@@ -27,7 +27,8 @@ tests_unit_test_mapping_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_landing_SOURCES = tests/unit/test_landing.c $(unit_landing)
 tests_unit_test_landing_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/pair.c src/prim.c
+tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/pair.c src/prim.c \
+	src/prim_gate.c
 tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(unit_words) $(unit_report)
@@ -37,7 +38,7 @@ tests_unit_test_segment_SOURCES = tests/unit/test_segment.c $(unit_landing) src/
 tests_unit_test_segment_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_sig_SOURCES = tests/unit/test_sig.c src/sig.c src/sig_mask.c src/sig_stack.c \
-	src/thread.c
+	src/prim_gate.c src/thread.c
 tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_report) \

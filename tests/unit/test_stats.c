@@ -94,6 +94,8 @@ bool sig_own_faults(void)
 	return !no_faults;
 }
 
+_Atomic bool guard_on;
+
 bool maps_has_query(void)
 {
 	return true;
