@@ -310,6 +310,20 @@ static bool change_action(const unsigned long arg[6], long *result)
 	return true;
 }
 
+/* sigaltstack is made after the handler, whose own return would undo it; it is noted now. */
+static void note_stack(const greg_t *r, const ucontext_t *context, unsigned long p)
+{
+	uintptr_t used = (uintptr_t)context->uc_stack.ss_sp;
+	struct thread *t = thread_self_record;
+	stack_t s;
+
+	if (!t || !p || (uintptr_t)r[REG_RSP] - used < context->uc_stack.ss_size ||
+	    read_program(p, &s, sizeof(s)) != sizeof(s))
+		return;
+	t->alternate_in_use = false;
+	t->program_stack = s;
+}
+
 /* Their child returns first, on a stack that is shared or new: there is no way back on it. */
 static bool makes_task(long number)
 {
@@ -329,6 +343,9 @@ static void handle(long number, const unsigned long arg[6], ucontext_t *context)
 	case SYS_rt_sigprocmask:
 		r[REG_RAX] = change_mask(context, arg);
 		return;
+	case SYS_sigaltstack:
+		note_stack(r, context, arg[0]);
+		break;
 	}
 	if (number == SYS_rt_sigaction ? change_action(arg, &result)
 				       : guard_before(number, arg, &result)) {

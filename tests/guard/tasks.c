@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tasks.c - processes and threads that begin and end while buffers land and inline system
+ * calls are made. libc blocks all signals inside of most of these functions.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <spawn.h>
+#include <sys/stat.h>
+
+#include "../signals/signals.h"
+#include "inline.h"
+
+extern char **environ;
+
+/* A loop of its own for a thread, whose buffer lands too: chunks that met what they should. */
+static int lands(int fd, char *p)
+{
+	int s[2], large = 4 * CHUNK, right = 0;
+	char *back = malloc(CHUNK);
+	struct stat st;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0 || !back)
+		abort();
+	setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	for (int c = 0; c < CHUNKS; c++) {
+		if (pread(fd, p, CHUNK, c * (off_t)CHUNK) != CHUNK)
+			abort();
+		/* the kernel writes into it now and then, before it is sent */
+		if (c % 8 == 5 && INLINE2(fstat, fd, p + 9 * 4096) == 0)
+			memcpy(&st, p + 9 * 4096, sizeof(st));
+		if (c % 8 == 5 && st.st_size != CHUNKS * CHUNK)
+			abort();
+		if (write(s[0], p, CHUNK) != CHUNK || recv(s[1], back, CHUNK, MSG_WAITALL) != CHUNK)
+			abort();
+		right += back[77] == source_byte((size_t)c * CHUNK + 77);
+	}
+	free(back);
+	close(s[0]);
+	close(s[1]);
+	return right;
+}
+
+static volatile int stop;
+static int shared_file;
+
+static void *works(void *arg)
+{
+	char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long rounds = 0;
+
+	while (!stop || rounds == 0) {
+		if (lands(shared_file, p) != CHUNKS)
+			return "WRONG";
+		rounds++;
+	}
+	(void)arg;
+	return "right";
+}
+
+static pthread_t worker[3];
+
+static void workers_begin(void)
+{
+	shared_file = source_file();
+	for (int i = 0; i < 3; i++)
+		if (pthread_create(&worker[i], NULL, works, NULL) != 0)
+			abort();
+}
+
+static void workers_end(void)
+{
+	void *how;
+
+	stop = 1;
+	for (int i = 0; i < 3; i++) {
+		pthread_join(worker[i], &how);
+		say("worker %s\n", (char *)how);
+	}
+}
+
+static void *brief(void *arg)
+{
+	char bytes[32];
+	long ok = INLINE3(getrandom, bytes, sizeof(bytes), 0) == sizeof(bytes) &&
+		  INLINE1(getpid, 0) == getpid();
+
+	if ((intptr_t)arg % 3 == 1)
+		pthread_exit((void *)ok);
+	return (void *)ok;
+}
+
+static void *sleeps(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static _Atomic int detached;
+
+static void *goes(void *arg)
+{
+	(void)arg;
+	if (INLINE1(getpid, 0) == getpid())
+		detached++;
+	return NULL;
+}
+
+static void threads(void)
+{
+	pthread_attr_t small;
+	pthread_t t;
+	void *how;
+	int right = 0, ended = 0;
+
+	workers_begin();
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 32768);
+	for (intptr_t i = 0; i < 300; i++) {
+		if (pthread_create(&t, i % 2 ? &small : NULL, brief, (void *)i) != 0)
+			abort();
+		pthread_join(t, &how);
+		right += how == (void *)1;
+	}
+	for (int i = 0; i < 100; i++) {
+		if (pthread_create(&t, NULL, sleeps, NULL) != 0)
+			abort();
+		pthread_cancel(t);
+		pthread_join(t, &how);
+		ended += how == PTHREAD_CANCELED;
+	}
+	pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+	for (int i = 0; i < 100; i++)
+		if (pthread_create(&t, &small, goes, NULL) != 0)
+			abort();
+	while (detached < 100)
+		usleep(1000);
+	say("right %d ended %d\n", right, ended);
+	workers_end();
+}
+
+static void children(void)
+{
+	char *echo[] = {"echo", "spawned", NULL};
+	volatile int good = 0;
+	int status;
+	char line[64];
+	pid_t pid;
+
+	workers_begin();
+	for (int i = 0; i < 10; i++) {
+		FILE *f = popen("echo piped", "r");
+
+		good += f && fgets(line, sizeof(line), f) && strcmp(line, "piped\n") == 0;
+		good += f && pclose(f) == 0;
+		good += system("exit 3") == 3 << 8;
+		good += posix_spawnp(&pid, "true", NULL, NULL, echo, environ) == 0 &&
+			waitpid(pid, &status, 0) == pid && status == 0;
+		pid = fork();
+		if (pid == 0)
+			_exit(INLINE1(getpid, 0) == getpid() ? 4 : 5);
+		good += waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 4;
+		pid = vfork();
+		if (pid == 0) {
+			execlp("true", "true", NULL);
+			_exit(9);
+		}
+		good += waitpid(pid, &status, 0) == pid && status == 0;
+		raise(0);
+		pthread_kill(pthread_self(), 0);
+	}
+	say("good %d\n", good);
+	workers_end();
+}
+
+/* The child of a fork works on, with landings and a guard of its own. */
+static void child_works(void)
+{
+	int status;
+	pid_t pid;
+
+	prime();
+	pid = fork();
+	if (pid == 0) {
+		say("child look %s\n", look(3));
+		prime();
+		say("child fstat %ld\n", INLINE2(fstat, 1, landed + 8 * 4096));
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	show_status("child", status);
+	prime();
+	say("fstat %ld\n", INLINE2(fstat, 1, landed + 8 * 4096));
+}
+
+static void inline_fork(void)
+{
+	int status;
+	pid_t pid;
+
+	prime();
+	pid = (pid_t)INLINE(clone, SIGCHLD, 0, 0, 0, 0, 0);
+	if (pid == 0) {
+		say("child look %s\n", look(3));
+		_exit(INLINE1(getpid, 0) > 0 ? 6 : 7);
+	}
+	waitpid(pid, &status, 0);
+	show_status("child", status);
+	say("look %s\n", look(4));
+}
+
+#ifdef __x86_64__
+/* vfork as a runtime of its own makes it; the child does little. */
+static void inline_vfork(void)
+{
+	int status;
+	long pid;
+
+	prime();
+	__asm__ volatile("mov $58, %%eax\n"
+			 "syscall\n"
+			 "test %%rax, %%rax\n"
+			 "jnz 1f\n"
+			 "mov $8, %%edi\n"
+			 "mov $231, %%eax\n"
+			 "syscall\n"
+			 "1:"
+			 : "=a"(pid)
+			 :
+			 : "rcx", "r11", "rdi", "memory");
+	waitpid((pid_t)pid, &status, 0);
+	show_status("child", status);
+	say("look %s\n", look(4));
+}
+
+/* A thread that no library knows of. */
+static void inline_thread(void)
+{
+	char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile int word = 0;
+	register volatile int *at __asm__("r9") = &word;
+	long tid;
+
+	prime();
+	at = &word;
+	__asm__ volatile("mov $56, %%eax\n"
+			 "xor %%edx, %%edx\n"
+			 "xor %%r10d, %%r10d\n"
+			 "xor %%r8d, %%r8d\n"
+			 "syscall\n"
+			 "test %%rax, %%rax\n"
+			 "jnz 1f\n"
+			 "movl $1, (%%r9)\n"
+			 "xor %%edi, %%edi\n"
+			 "mov $60, %%eax\n"
+			 "syscall\n"
+			 "1:"
+			 : "=a"(tid)
+			 : "D"(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			       CLONE_SYSVSEM),
+			   "S"(stack + 65536 - 64), "r"(at)
+			 : "rcx", "r11", "rdx", "r8", "r10", "memory");
+	while (!word)
+		usleep(100);
+	say("thread %d look %s\n", tid > 0, look(4));
+}
+#else
+static void inline_vfork(void)
+{
+}
+
+static void inline_thread(void)
+{
+}
+#endif
+
+static void inline_exec(void)
+{
+	char *words[] = {"sh", "-c", "echo new program; exit 5", NULL};
+
+	prime();
+	say("execve %ld\n", INLINE3(execve, "/nowhere", words, environ));
+	/* the path lies in the buffer */
+	say("execve %ld\n", INLINE3(execve, landed + PATH_AT, words, environ));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{"threads", threads}, {"children", children}, {"child_works", child_works},
+	{"inline_fork", inline_fork}, {"inline_vfork", inline_vfork},
+	{"inline_thread", inline_thread}, {"inline_exec", inline_exec},
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (argc < 2)
+			puts(cases[i].name);
+		else if (strcmp(argv[1], cases[i].name) == 0)
+			cases[i].run();
+	}
+	return 0;
+}
