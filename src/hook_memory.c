@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "guard.h"
 #include "hook_idle.h"
 #include "io.h"
 #include "mapping.h"
@@ -374,6 +375,8 @@ void *(*hook_before_dlopen(void))(const char *, int)
 void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int)
 {
 	landing_open_all();
+	if (guard_on) /* another libc, perhaps, which blocks SIGSYS over calls that are dispatched */
+		shunt_stand_aside();
 	return REAL(dlmopen);
 }
 

@@ -24,6 +24,7 @@ _Atomic int landing_armed;
 _Atomic unsigned mapping_count;
 __thread unsigned char thread_passive;
 __thread struct thread *thread_self_record;
+_Atomic bool guard_on;
 __thread unsigned long prim_calls;
 uint64_t prim_critical = ~UINT64_C(0);
 
@@ -195,5 +196,9 @@ int check_summary(void)
 }
 
 void sleep_settle_slow(void)
+{
+}
+
+void shunt_stand_aside(void)
 {
 }
