@@ -23,6 +23,7 @@
 #include <sys/utsname.h>
 
 #include "config.h"
+#include "guard.h"
 #include "prim.h"
 #include "quiet.h"
 #include "report_path.h"
@@ -229,6 +230,7 @@ void stats_learn(void)
 	memcpy(own->host, u.nodename, sizeof(own->host) - 1);
 	own->feature_lease = true;
 	own->feature_procmap = has_procmap(u.release);
+	own->feature_guard = guard_on;
 }
 
 /* `shunt run` names the process that it becomes: whoever else has the variable is a guest. */

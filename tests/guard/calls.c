@@ -4,6 +4,7 @@
  * stopped, cancelled, nested, with everything blocked. After prime() they are dispatched under the guard.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -11,6 +12,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
@@ -301,9 +303,9 @@ static void sigsys(int signal, siginfo_t *info, void *context)
 #endif
 }
 
-static void own_sigsys(void)
+/* From now on getpgid raises SIGSYS. */
+static void filter(void)
 {
-	struct sigaction a = {.sa_flags = SA_SIGINFO}, old;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
@@ -311,6 +313,14 @@ static void own_sigsys(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {4, code};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	say("filter %d\n", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+static void own_sigsys(void)
+{
+	struct sigaction a = {.sa_flags = SA_SIGINFO}, old;
 	sigset_t set;
 
 	show_action("before", SIGSYS);
@@ -325,8 +335,7 @@ static void own_sigsys(void)
 	say("blocked: pid %d\n", INLINE1(getpid, 0) == getpid());
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	say("%s\n", meets());
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	say("filter %d\n", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+	filter();
 	say("getpgid %ld\n", INLINE1(getpgid, 0));
 	say("look %s\n", look(2));
 }
@@ -431,6 +440,61 @@ static void dies(void)
 	kill(getpid(), SIGSYS);
 }
 
+/* The highest number that is open: shunt's own, if it has one. */
+static int highest(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+	int most = 5000;
+
+	while (d && (e = readdir(d)))
+		if (atoi(e->d_name) > most)
+			most = atoi(e->d_name);
+	if (d)
+		closedir(d);
+	return most;
+}
+
+/* Numbers of ours are not there for the program, and make room if it wants one of them. */
+static void descriptors(void)
+{
+	struct rlimit all;
+	int own;
+
+	if (getrlimit(RLIMIT_NOFILE, &all) == 0) {
+		all.rlim_cur = all.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &all);
+	}
+	prime();
+	own = highest();
+	say("close %ld", INLINE1(close, own));
+	say(" dup2 from %ld\n", INLINE2(dup2, own, 20));
+	say("dup2 to %d", INLINE2(dup2, 1, own) == own);
+	say(" close %ld\n", INLINE1(close, own));
+	say("fstat %ld, look %s, %s\n", INLINE2(fstat, 1, landed + 8 * 4096), look(13), meets());
+	prime();
+	say("close_range %ld\n", INLINE3(close_range, 1000, ~0u, 0));
+	say("look %s\n", look(13));
+}
+
+/* A wait with a mask that blocks everything: what is landed is right while it lasts and later. */
+static void waits_masked(void)
+{
+	uint64_t all = ~UINT64_C(0);
+	struct timespec t = {0, 1000000};
+
+	say("ppoll %ld\n", INLINE(ppoll, NULL, 0, &t, &all, 8, 0));
+	say("look %s, pid %d\n", look(7), INLINE1(getpid, 0) == getpid());
+}
+
+/* The default action, and that the signal is ignored makes no difference. */
+static void filtered(void)
+{
+	filter();
+	signal(SIGSYS, SIG_IGN);
+	say("getpgid %ld\n", INLINE1(getpgid, 0));
+}
+
 static void ends_process(void)
 {
 	INLINE1(exit_group, 7);
@@ -443,7 +507,8 @@ static const struct {
 	{"interrupted", interrupted}, {"restarted", restarted}, {"jumps", jumps},
 	{"storm", storm}, {"stopped", stopped}, {"masks", masks}, {"raw_handlers", raw_handlers},
 	{"other_gate", other_gate}, {"own_sigsys", own_sigsys}, {"unwound", unwound},
-	{"cancelled", cancelled}, {"stacks", stacks}, {"many", many}, {"dies", dies},
+	{"cancelled", cancelled}, {"stacks", stacks}, {"many", many}, {"dies", dies}, {"filtered", filtered},
+	{"descriptors", descriptors}, {"waits_masked", waits_masked},
 	{"ends_process", ends_process},
 };
 

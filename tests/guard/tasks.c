@@ -174,6 +174,30 @@ static void children(void)
 	workers_end();
 }
 
+static volatile int go;
+
+static void *other(void *arg)
+{
+	(void)arg;
+	while (!go)
+		;
+	return (void *)INLINE2(fstat, 1, landed + 8 * 4096);
+}
+
+/* A thread that does nothing with shunt meets what another has landed. */
+static void other_thread(void)
+{
+	pthread_t t;
+	void *how;
+
+	if (pthread_create(&t, NULL, other, NULL) != 0)
+		abort();
+	prime();
+	go = 1;
+	pthread_join(t, &how);
+	say("fstat %ld\n", (long)how);
+}
+
 /* The child of a fork works on, with landings and a guard of its own. */
 static void child_works(void)
 {
@@ -289,7 +313,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"threads", threads}, {"children", children}, {"child_works", child_works},
+	{"threads", threads}, {"children", children}, {"other_thread", other_thread},
+	{"child_works", child_works},
 	{"inline_fork", inline_fork}, {"inline_vfork", inline_vfork},
 	{"inline_thread", inline_thread}, {"inline_exec", inline_exec},
 };
