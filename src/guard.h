@@ -26,7 +26,7 @@
 #include "shunt.h"
 
 /* Is it asked for, and can it be had? The report says so. */
-extern _Atomic bool guard_on;
+extern _Atomic bool guard_on __attribute__((visibility("hidden")));
 
 /* From the constructor, before sig_init: looks at the setting, the kernel and libc. Keeps errno. */
 void guard_init(void);

@@ -34,7 +34,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/symbols.c src/symbols.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
 	src/watch.c src/watch.h src/writers.c src/writers.h
 
-src_libshunt_la_CFLAGS = $(AM_CFLAGS) $(UNWIND_CFLAGS) -fvisibility=hidden \
+src_libshunt_la_CFLAGS = $(AM_CFLAGS) $(UNWIND_CFLAGS) $(STACK_CFLAGS) -fvisibility=hidden \
 	-ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables -fno-strict-aliasing \
 	-fno-stack-protector
 src_libshunt_la_LDFLAGS = -module -avoid-version -shared \

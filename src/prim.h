@@ -29,24 +29,25 @@ extern __thread unsigned long prim_calls __attribute__((tls_model("initial-exec"
 #if defined(__x86_64__)
 /*
  * While the guard is on (guard.h), only libc's system calls reach the kernel
- * unasked: then this is the address of a "syscall; ret" of libc's, and prim_gated
- * goes by it. NULL: the call is made in place.
+ * unasked: then this is the address of a "syscall; ret" of libc's. NULL: the call is
+ * made in place. The compiler need not know of the other way: no register is used for
+ * it, and the library is compiled without a red zone, which the return address would lie in.
  */
-extern const void *prim_gate;
-long prim_gated(long nr, long a, long b, long c, long d, long e, long f);
+extern const void *prim_gate __attribute__((visibility("hidden")));
 
 static inline long prim_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long ret;
-
-	if (__builtin_expect(prim_gate != NULL, 0))
-		return prim_gated(nr, a, b, c, d, e, f);
-
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
 	register long r9 __asm__("r9") = f;
 
-	__asm__ volatile("syscall"
+	__asm__ volatile("cmpq $0, prim_gate(%%rip)\n\t"
+			 "je 1f\n\t"
+			 "call *prim_gate(%%rip)\n\t"
+			 "jmp 2f\n"
+			 "1:\tsyscall\n"
+			 "2:"
 			 : "=a"(ret)
 			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");

@@ -30,7 +30,7 @@ static inline uint64_t sig_bit(int signal)
 }
 
 /* SIGSEGV and SIGBUS, and with the guard SIGSYS: what never enters the kernel as blocked. */
-extern uint64_t sig_faults;
+extern uint64_t sig_faults __attribute__((visibility("hidden")));
 #define SIG_FAULTS sig_faults
 
 static inline uint64_t sig_bits(const sigset_t *set)
