@@ -13,7 +13,7 @@
  * calls (pthread_create, a thread's end, posix_spawn, abort), and a call that is dispatched
  * while SIGSYS is blocked kills. And what everybody calls costs 15 ns so, not 700.
  *
- * A thread is enrolled before it arms, and at its birth; for good, since a mask or a handler
+ * A thread is enrolled before it lands, and at its birth; for good, since a mask or a handler
  * that blocks SIGSYS must not go by unseen. Where the machine or libc is not fit, guard_on stays false
  * and the hooks are all there is.
  */

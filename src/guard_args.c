@@ -7,11 +7,13 @@
  */
 #include <errno.h>
 #include <linux/close_range.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "fd.h"
 #include "guard.h"
 #include "landing.h"
+#include "maps.h"
 #include "prim.h"
 #include "process.h"
 #include "source.h"
@@ -192,6 +194,29 @@ static bool on_descriptors(long number, const unsigned long arg[6], long *result
 	return false;
 }
 
+/* ---- memory ---- */
+
+/* Memory that is no longer plain; of advice, all but what changes only its content or what is read ahead. */
+static void on_memory(long number, const unsigned long arg[6])
+{
+	int advice = (int)arg[2];
+
+	switch (number) {
+	case SYS_madvise:
+		if (advice <= MADV_DONTNEED || advice == MADV_FREE)
+			return;
+		/* fall through */
+	case SYS_mlock:
+	case SYS_mlock2:
+	case SYS_pkey_mprotect:
+		maps_taint((const void *)arg[0], arg[1]);
+		break;
+	case SYS_mlockall:
+		maps_taint(NULL, SIZE_MAX);
+		break;
+	}
+}
+
 /* ---- processes ---- */
 
 static bool ends_laziness(long number, const unsigned long arg[6])
@@ -230,6 +255,7 @@ bool guard_before(long number, const unsigned long arg[6], long *result)
 		stats_before_losing_rights();
 		return false;
 	}
+	on_memory(number, arg);
 	return on_descriptors(number, arg, result);
 }
 

@@ -273,8 +273,6 @@ struct thread *thread_enrol(void)
 		become(t);
 	}
 	prim_signals_restore(&mask);
-	if (t && tid != prim_getpid())
-		guard_enter();
 	errno = saved;
 	return t;
 }

@@ -198,6 +198,30 @@ static void other_thread(void)
 	say("fstat %ld\n", (long)how);
 }
 
+/* What was asked for memory inline stays so, whatever lands in it. */
+static void advised(void)
+{
+	char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char there[CHUNK / 4096];
+	int status, fd = source_file();
+	pthread_t t;
+	pid_t pid;
+
+	if (pthread_create(&t, NULL, sleeps, NULL) != 0)
+		abort();
+	prime();
+	say("madvise %ld\n", INLINE3(madvise, p, CHUNK, MADV_DONTFORK));
+	say("lands %d\n", lands(fd, p) == CHUNKS);
+	say("look %d\n", p[5 * 4096] == source_byte((CHUNKS - 1) * CHUNK + 5 * 4096));
+	pid = fork();
+	if (pid == 0) {
+		say("child has it: %d\n", mincore(p, CHUNK, there) == 0);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	show_status("child", status);
+}
+
 /* The child of a fork works on, with landings and a guard of its own. */
 static void child_works(void)
 {
@@ -315,6 +339,7 @@ static const struct {
 } cases[] = {
 	{"threads", threads}, {"children", children}, {"other_thread", other_thread},
 	{"child_works", child_works},
+	{"advised", advised},
 	{"inline_fork", inline_fork}, {"inline_vfork", inline_vfork},
 	{"inline_thread", inline_thread}, {"inline_exec", inline_exec},
 };
