@@ -177,7 +177,7 @@ void guard_init(void)
 
 /* ---- threads ---- */
 
-/* Libc's restorer is where a handler's end is sent on to: it must be in libc and be what it is taken for. */
+/* A handler's end is sent on to libc's restorer: it must be in libc, and what it is taken for. */
 static bool restorer_is_fit(void)
 {
 	static const unsigned char wanted[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };

@@ -196,7 +196,7 @@ static bool on_descriptors(long number, const unsigned long arg[6], long *result
 
 /* ---- memory ---- */
 
-/* Memory that is no longer plain; of advice, all but what changes only its content or what is read ahead. */
+/* Memory that is no longer plain; of advice, all but what changes its content or is read ahead. */
 static void on_memory(long number, const unsigned long arg[6])
 {
 	int advice = (int)arg[2];

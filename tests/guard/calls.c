@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * calls.c - inline system calls under all circumstances: interrupted, restarted, left by longjmp,
- * stopped, cancelled, nested, with everything blocked. After prime() they are dispatched under the guard.
+ * stopped, cancelled, nested, with everything blocked. After prime() the guard dispatches them.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
