@@ -9,6 +9,7 @@
 #include "prim.h"
 #include "source.h"
 #include "unwind.h"
+#include "writers.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -259,6 +260,15 @@ void fd_evade(int fd)
 	fd_unmark_ours(fd);
 }
 
+int fd_next_entry(int from)
+{
+	int fd = from;
+
+	while (fd < BLOCK * BLOCKS && !atomic_load(&blocks[fd / BLOCK]))
+		fd = (fd | (BLOCK - 1)) + 1;
+	return fd < BLOCK * BLOCKS ? fd : -1;
+}
+
 int fd_next_known(int from)
 {
 	for (int fd = from; fd < BLOCK * BLOCKS; fd++) {
@@ -277,4 +287,5 @@ void fd_forked(void)
 	/* entries stay true in the child: the descriptors are the same */
 	pair_forked();
 	source_forked();
+	writers_forked();
 }

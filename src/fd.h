@@ -80,6 +80,9 @@ int fd_next_ours(unsigned from);
 /* The next number at or above FROM of which something is known, -1 if there is none. */
 int fd_next_known(int from);
 
+/* The next number at or above FROM that has an entry, -1 if there is none. */
+int fd_next_entry(int from);
+
 /* If FD is ours, moves it to another number (dup2 over it). */
 void fd_evade(int fd);
 

@@ -20,6 +20,7 @@
 #include "prim.h"
 #include "sig.h"
 #include "thread.h"
+#include "writers.h"
 
 enum { BORN = -1, BLOCK = 64 * 1024, DESTRUCTOR_ROUNDS = 4 };
 
@@ -52,6 +53,7 @@ bool thread_single(void)
 
 void thread_note_clone(void)
 {
+	writers_before_thread();
 	atomic_store(&alien, true);
 }
 
@@ -345,6 +347,7 @@ int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*s
 	struct thread *self = thread_self(), *t = self ? take(BORN) : NULL;
 	int error;
 
+	writers_before_thread();
 	if (host_keeps_room())
 		landing_open_all();
 	if (!t)

@@ -141,7 +141,9 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 	set_relaxed(w->written, hi - base);
 	if (relaxed(w->reader) != self_tid())
 		set_relaxed(site->crosses, true);
-	if (hi == end && relaxed(w->why) != VERDICT_TOO_SMALL)
+	/* of a rest that is shorter than this nobody is told */
+	if (end - hi < WATCH_SMALLEST && length - written >= WATCH_SMALLEST &&
+	    relaxed(w->why) != VERDICT_TOO_SMALL)
 		site_passed(site);
 }
 

@@ -66,25 +66,46 @@ COLD void writers_note_slow(int fd)
 	second_writer(fd, e, t);
 }
 
+/* Noting begins with threads about, of which we did not hear: nothing is known of the sockets that there are. */
+static COLD void begin_late(void)
+{
+	atomic_store(&writers_noted, true);
+	for (int fd = fd_next_entry(0); fd >= 0; fd = fd_next_entry(fd + 1))
+		fd_peek(fd)->noted = false;
+}
+
 void writers_born(int fd)
 {
-	struct fd_entry *e;
+	struct fd_entry *e = fd_entry(fd);
 
-	/* with threads from the start: the first header and mapping of a connection is large */
-	if (!relaxed(writers_noted) && !thread_single())
-		atomic_store(&writers_noted, true);
-	e = relaxed(writers_noted) ? fd_entry(fd) : NULL;
+	if (unlikely(!relaxed(writers_noted) && !thread_single()))
+		begin_late();
 	if (e)
 		e->noted = true;
 }
 
+void writers_before_thread(void)
+{
+	atomic_store(&writers_noted, true);
+}
+
+void writers_forked(void)
+{
+	if (!atomic_exchange(&writers_noted, false))
+		return;
+	for (int fd = fd_next_entry(0); fd >= 0; fd = fd_next_entry(fd + 1))
+		if (relaxed(fd_peek(fd)->writer) != NOBODY)
+			set_relaxed(fd_peek(fd)->writer, NOBODY);
+}
+
 void writers_shared(int fd)
 {
-	struct fd_entry *e = atomic_load(&writers_noted) ? fd_peek(fd) : NULL;
+	struct fd_entry *e = fd_peek(fd);
 
 	if (!e || !e->noted)
 		return;
-	second_writer(fd, e, thread_self());
+	if (!thread_single())
+		second_writer(fd, e, thread_self());
 	e->noted = false;
 }
 
@@ -95,9 +116,8 @@ bool writers_alone(struct fd_entry *e)
 
 	if (thread_single())
 		return true;
-	atomic_store(&writers_noted, true);
 	t = thread_self();
-	if (!t || !e->noted)
+	if (!t || !e->noted || !atomic_load(&writers_noted))
 		return false;
 	if (!atomic_compare_exchange_strong(&e->writer, &before, t->tid) && before != t->tid)
 		return false;

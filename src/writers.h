@@ -7,10 +7,11 @@
  * in a process with several threads that is done only for a socket of which every
  * write since its birth is known to be of one thread.
  *
- * Noting begins with the first socket that is born to a process with threads, or the
- * first call that needs it, and a socket that is older stays unknown. From then on a write notes its thread in the socket's entry: in a steady
- * state two loads and a compare. The first write of a second thread waits until
- * what the first one is just about to send is sent.
+ * While there is one thread nothing need be noted. From the birth of a second on a write
+ * notes its thread in the socket's entry: in a steady state two loads and a compare. The
+ * first write of another thread waits until what the first one is just about to send is
+ * sent. Of a socket that was there before the program began, or that came from another
+ * process, nothing is known.
  *
  * Not seen: writes by a signal handler over its own thread's call, by another
  * process that shares the socket, and by aio_write.
@@ -35,6 +36,12 @@ static inline void writers_note(int fd)
 
 /* FD is a new socket: nobody knew its number before. */
 void writers_born(int fd);
+
+/* The process, which has one thread, is about to have two. */
+void writers_before_thread(void);
+
+/* In the child of a fork, which has one thread. */
+void writers_forked(void);
 
 /* FD gets a second way to be written to (dup, a stream): who writes there is not known any more. */
 void writers_shared(int fd);

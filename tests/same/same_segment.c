@@ -297,6 +297,17 @@ static void learned_in_pieces(struct same_rig *r)
 	}
 }
 
+/* As where the socket's buffer is full at the same place of each chunk. */
+static void learned_but_for_a_little(struct same_rig *r)
+{
+	for (int i = 0; i < SAME_ROUNDS; i++) {
+		ssize_t n = same_get(r->source, r->buf, r->size);
+
+		same_say("most", write(r->sink, r->buf, (size_t)n - 256));
+		same_say("rest", write(r->sink, r->buf + n - 256, 256));
+	}
+}
+
 static const struct same_case cases[] = {
 	{ "whole", whole, 0, 0 },
 	{ "whole_unix", whole, SAME_UNIX, 0 },
@@ -337,6 +348,7 @@ static const struct same_case cases[] = {
 	{ "positioned_read", positioned_read, SAME_BARE, 0 },
 	{ "learned_in_parts", learned_in_parts, SAME_BARE, 0 },
 	{ "learned_in_pieces", learned_in_pieces, SAME_BARE, 0 },
+	{ "learned_but_for_a_little", learned_but_for_a_little, SAME_BARE, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

@@ -249,3 +249,7 @@ int lazy_run(void (*body)(void))
 void unwind_stop(void)
 {
 }
+
+void writers_forked(void)
+{
+}

@@ -41,6 +41,10 @@ void maps_evade(int fd)
 {
 }
 
+void writers_forked(void)
+{
+}
+
 void unwind_stop(void)
 {
 }
