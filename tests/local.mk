@@ -40,11 +40,4 @@ test_scripts += tests/real/run
 dist_check_SCRIPTS += $(test_scripts)
 TESTS += $(test_scripts)
 
-# ---- tests/bench: `make bench`; no part of check ----
-EXTRA_PROGRAMS = tests/bench/loop
-tests_bench_loop_SOURCES = tests/bench/loop.c
-CLEANFILES += $(EXTRA_PROGRAMS)
-
-bench: tests/bench/loop$(EXEEXT) src/libshunt.la
-	tests/bench/loop -l $(abs_top_builddir)/src/.libs/libshunt.so $(BENCHFLAGS)
-.PHONY: bench
+include tests/bench/local.mk

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Loops: cycles a byte of the serving thread, for four ways to send the same bytes."""
+import figures
+from worker import Worker
+
+TITLE = 'Loops'
+ROUTES = {'file-tcp': ['tcp-out'], 'file-unix': ['unix-out'], 'mapped-tcp': ['tcp-out'],
+          'tcp-tcp': ['tcp-in', 'tcp-out'], 'unix-unix': ['unix-in', 'unix-out'],
+          'pipe-tcp': ['pipe-in', 'tcp-out']}
+QUICK = (4, 16, 64, 256, 1024)
+FULL = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+WAYS = ('plain', 'shunt', 'hand', 'limit')
+BYTES = 32 << 20
+
+
+def chunk_sizes(bench):
+    return [k << 10 for k in bench.pick(QUICK, FULL)]
+
+
+def taken(plain, shunt, route, chunk, odd, rounds):
+    """The runs of one line: each way in turn, as often as asked for."""
+    runs = {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way in WAYS:
+            who = shunt if way == 'shunt' else plain
+            kind = way if way in ('hand', 'limit') else 'read'
+            runs[way].append(who.loop(kind, route, chunk, odd, BYTES))
+    return runs
+
+
+def way_data(samples):
+    def middle(key):
+        return figures.summary([s[key] / s['bytes'] for s in samples])['median']
+    scale = 1 if figures.unit(samples[0]) == 'cycles' else 1024
+    return {'cost': figures.summary([figures.cost(s) / s['bytes'] * scale for s in samples]),
+            'user': middle('user'), 'kernel': middle('kernel'), 'ins_user': middle('ins_user'),
+            'ins_kernel': middle('ins_kernel'), 'ns': middle('cpu'), 'wall': middle('wall'),
+            'mean_chunk': figures.summary([s['bytes'] / s['chunks'] for s in samples])['median']}
+
+
+def line(bench, path, route, chunk, odd):
+    plain = Worker(bench, path, ROUTES[route])
+    shunt = Worker(bench, path, ROUTES[route], shunt=True)
+    runs = taken(plain, shunt, route, chunk, odd, bench.rounds(11, 31))
+    plain.stop()
+    costs = {way: [figures.cost(s) / s['bytes'] for s in runs[way]] for way in WAYS}
+    return {'route': route, 'chunk': chunk, 'odd': odd,
+            'unit': figures.unit(runs['plain'][0]),
+            'ways': {way: way_data(runs[way]) for way in WAYS},
+            'gain': figures.ratio(costs['plain'], costs['shunt']),
+            'hand_gain': figures.ratio(costs['plain'], costs['hand']),
+            'behind_hand': figures.ratio(costs['shunt'], costs['hand']),
+            'report': shunt.stop()}
+
+
+def run(bench, say):
+    path = bench.place.file('loop.bin', 64 << 20)
+    bench.place.settle()
+    data = []
+    for route in ROUTES:
+        for odd in ((False,) if route == 'mapped-tcp' else (False, True)):
+            for chunk in chunk_sizes(bench):
+                say(f'{route} {figures.size(chunk)} {"odd" if odd else "aligned"}')
+                data.append(line(bench, path, route, chunk, odd))
+    return data
+
+
+def row(d):
+    ways, report = d['ways'], d['report'] or {}
+    return [figures.size(d['chunk']), 'odd' if d['odd'] else 'aligned',
+            *(figures.median(ways[way]['cost']) for way in WAYS),
+            figures.spread(d['gain']), figures.spread(d['behind_hand']),
+            f"{100 * report.get('rewritten', 0):.0f}",
+            report.get('why_not') if report.get('rewritten', 0) < 0.9 and report else '']
+
+
+def tables(data):
+    for route in ROUTES:
+        rows = [row(d) for d in data if d['route'] == route]
+        if rows:
+            name = data[0]['unit']
+            yield figures.table(
+                f"{route.replace('-', ' -> ')}: " +
+                ('cycles a byte' if name == 'cycles' else 'ns of CPU time a KiB'),
+                ['chunk', 'buffer', *WAYS, 'plain/shunt', 'shunt/hand', '% rewritten', 'why not'],
+                rows)
+
+
+def headline(data):
+    """The two figures that most people look for, as (figure, words)."""
+    for chunk in (64 << 10, 256 << 10):
+        for d in data:
+            if (d['route'], d['chunk'], d['odd']) == ('file-tcp', chunk, False):
+                yield (f"{d['gain']['median']:.2f}x",
+                       f"less CPU for a file to TCP in chunks of {figures.size(chunk)}")
