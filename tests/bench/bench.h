@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { PAGE = 4096, ODD = 1552 };
+enum { PAGE = 4096, ODD = 1552, WAKE = 512 << 10 };
 
 /* What a job may use; the descriptors come from tests/bench/run, or are -1. */
 struct ends {
@@ -60,6 +60,9 @@ int count_main(char **word); /* count.c */
 int serve_main(char **word); /* serve.c */
 int crowd_main(char **word); /* crowd.c */
 int fetch_main(char **word); /* fetch.c */
+
+/* peer.c: FD, if it is TCP, wakes its reader when BYTES are there, or WAKE. */
+void wake_for(int fd, size_t bytes);
 
 int tcp_connect(int port);        /* to 127.0.0.1, blocking */
 int tcp_listen(int *port);        /* on 127.0.0.1, at a port that is free */

@@ -39,7 +39,8 @@ static int event_open(int which, pid_t pid)
 	else
 		a.config = which == USER || which == KERNEL ? PERF_COUNT_HW_CPU_CYCLES :
 							      PERF_COUNT_HW_INSTRUCTIONS;
-	a.exclude_kernel = which == USER || which == INS_USER;
+	/* the clock runs in both all the same, and this may be asked for by anybody */
+	a.exclude_kernel = which == USER || which == INS_USER || which == CPU;
 	a.exclude_user = which == KERNEL || which == INS_KERNEL;
 	return (int)syscall(SYS_perf_event_open, &a, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
@@ -48,6 +49,10 @@ void counters_open(pid_t pid)
 {
 	for (int i = 0; i < EVENTS; i++)
 		event[i] = event_open(i, pid);
+	if (event[KERNEL] < 0 && event[USER] >= 0) {
+		close(event[USER]); /* half of the cycles would be worse than none */
+		event[USER] = -1;
+	}
 	if (pid)
 		clock_getcpuclockid(pid, &clock_id);
 }

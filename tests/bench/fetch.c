@@ -10,6 +10,8 @@
  */
 #define _GNU_SOURCE
 #include <err.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,12 +82,20 @@ static void body_take(void)
 	size_t left = the.length - the.early;
 
 	while (left > 0) {
-		ssize_t n = recv(the.fd, NULL, left, MSG_TRUNC);
+		struct pollfd p = { .fd = the.fd, .events = POLLIN };
+		ssize_t n;
 
+		/* not in recv: what that has taken already would not count towards waking it */
+		wake_for(the.fd, left);
+		poll(&p, 1, -1);
+		n = recv(the.fd, NULL, left, MSG_TRUNC | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			continue;
 		if (n <= 0)
 			errx(1, "%zu bytes of %zu did not come", left, the.length);
 		left -= (size_t)n;
 	}
+	wake_for(the.fd, 1);
 	the.bytes += the.length;
 }
 

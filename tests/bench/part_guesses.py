@@ -12,13 +12,14 @@ LIMIT = 1.02
 
 def line(bench, path, look, chunk):
     plain, shunt = Worker(bench, path), Worker(bench, path, shunt=True)
-    costs = {'plain': [], 'shunt': []}
+    costs, unit = {'plain': [], 'shunt': []}, ''
     for _ in range(bench.rounds(15, 41)):
         for way, who in (('plain', plain), ('shunt', shunt)):
             s = who.loop('read', 'file-tcp', chunk, False, BYTES, look, 0)
             costs[way].append(figures.cost(s) / s['bytes'])
+            unit = figures.unit(s)
     plain.stop()
-    return {'look': look, 'chunk': chunk, 'plain': figures.summary(costs['plain']),
+    return {'look': look, 'chunk': chunk, 'unit': unit, 'plain': figures.summary(costs['plain']),
             'shunt': figures.summary(costs['shunt']),
             'more': figures.ratio(costs['shunt'], costs['plain']),
             'first': costs['shunt'][0] / costs['plain'][0], 'report': shunt.stop()}
@@ -41,7 +42,7 @@ def tables(data):
              figures.number(d['first'], 2),
              f"{100 * d['report']['rewritten']:.0f}" if d['report'] else '-',
              'above the limit' if d['more']['median'] > LIMIT else ''] for d in data]
-    yield figures.table('cost a byte, and shunt / plain', [
+    yield figures.table(f"{data[0]['unit']} a byte, and shunt / plain", [
         'looks at', 'chunk', 'plain', 'shunt', 'shunt/plain', 'first 32M', '% rewritten', ''], rows,
         f'first 32M: from the first chunk on, learning included; the limit is {LIMIT}')
 

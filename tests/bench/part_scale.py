@@ -31,7 +31,7 @@ class Served:
                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.server.pid()
         self.before, self.top, self.after = footprint(self.pid), None, None
-        self.taken = 0
+        self.taken, self.wanted = 0, clients * os.path.getsize(path)
 
     def step(self):
         self.crowd.stdin.write(b'\n')
@@ -54,8 +54,10 @@ class Served:
         taken = self.step()
         self.quiet()
         self.after = footprint(self.pid)
+        if taken - self.taken != self.wanted:
+            raise RuntimeError(f'{taken - self.taken} bytes of {self.wanted} came')
         cost = cost_since(self.server.used(), begun) / (taken - self.taken)
-        self.taken = taken
+        self.taken, self.unit = taken, figures.unit(self.server.used())
         return cost
 
     def stop(self):
@@ -91,6 +93,7 @@ def line(bench, clients, threads):
         for way in WAYS:
             costs[way].append(served[way].round())
     data = {'clients': clients, 'threads': threads, 'file': each,
+            'unit': served['plain'].unit,
             'gain': figures.ratio(costs['plain'], costs['shunt'])}
     for way in WAYS:
         s = served[way]
@@ -121,7 +124,8 @@ def row(d, way):
 
 
 def tables(data):
-    yield figures.table('cost a byte; resident memory in KiB; what is open at the top > after', [
+    yield figures.table(
+        f"{data[0]['unit']} a byte; resident memory in KiB; what is open at the top > after", [
         'clients', 'server', 'way', 'cost', 'plain/shunt', '% rewritten', 'before', 'top', 'after',
         'a client', 'descriptors', 'mappings'],
         [row(d, way) for d in data for way in WAYS],

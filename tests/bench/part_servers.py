@@ -16,13 +16,17 @@ def ms_a_gib(used, size):
     return used['cpu'] / 1e6 * GIB / size
 
 
-def taken(running, name, count, keep, rounds):
+def taken(running, file_size, keep, rounds):
     """The CPU of each way, in turn; a first run of each is not counted."""
     costs, cycles = {way: [] for way in running}, {way: [] for way in running}
+    name, count = f'{file_size}.bin', SIZES[file_size]
+    wanted = file_size * count
     for turn in range(rounds + 1):
         for way, server in running.items():
             before = server.counted.used()
             size = server.fetch(name, count, keep)
+            if size != wanted:
+                raise RuntimeError(f'{server.name}: {size} bytes of {wanted} came')
             used = since(server.counted.used(), before)
             if turn:
                 costs[way].append(ms_a_gib(used, size))
@@ -31,7 +35,7 @@ def taken(running, name, count, keep, rounds):
 
 
 def line(kind, running, size, keep, rounds):
-    costs, cycles = taken(running, f'{size}.bin', SIZES[size], keep, rounds)
+    costs, cycles = taken(running, size, keep, rounds)
     data = {'server': kind.name, 'size': size, 'keep': keep,
             'ms': {way: figures.summary(v) for way, v in costs.items()},
             'cycles': {way: figures.summary(v) for way, v in cycles.items()},
