@@ -5,7 +5,8 @@
  *   bench work CONTROL FILE [tcp-in=FD] [unix-in=FD] [pipe-in=FD] [tcp-out=FD] [unix-out=FD]
  *
  * is the measured process, plain or with LD_PRELOAD. A line on CONTROL (a socket that
- * keeps messages apart) is a job, its answer is one line. The others:
+ * keeps messages apart) is a job, its answer is one line; "detail 1" counts more, see counter.c.
+ * The others:
  *
  *   bench drain FD | feed FD             the far end of a route: takes, or gives, all it can
  *   bench count CONTROL COMMAND...       runs COMMAND; a line asks what it has used so far
@@ -99,8 +100,12 @@ static void job(char *line, char *text, size_t n)
 		hook_job(word + 1, text, n);
 	else if (words > 0 && strcmp(word[0], "cold") == 0)
 		cold_job(word + 1, text, n);
+	else if (words > 1 && strcmp(word[0], "detail") == 0)
+		counters_detail(number(word[1]));
 	else
 		errx(2, "no such job");
+	if (!*text)
+		snprintf(text, n, "done");
 }
 
 static int work_main(char **word)

@@ -25,8 +25,8 @@ extern struct ends ends;
 
 /* counter.c: what a process, and what it starts, has used so far. */
 struct counts {
-	double user, kernel;         /* cycles */
-	double ins_user, ins_kernel; /* instructions */
+	double cycles, user;         /* all, and those of the program itself */
+	double ins_user, ins_kernel; /* instructions; these and user only in detail */
 	double cpu, wall;            /* ns */
 };
 
@@ -35,9 +35,10 @@ struct counts {
  * PID 0: this process, from now on; else a child of ours, from its exec on.
  */
 void counters_open(pid_t pid);
+void counters_detail(bool on);
 struct counts counters_now(void);
 struct counts counters_since(const struct counts *before);
-/* Appends " user kernel ins_user ins_kernel cpu wall" to the N bytes at TEXT. */
+/* Appends " cycles user ins_user ins_kernel cpu wall" to the N bytes at TEXT. */
 void counts_print(char *text, size_t n, const struct counts *c);
 uint64_t now_ns(void);
 

@@ -23,11 +23,11 @@ def ratio(upper, lower):
 
 def cost(sample):
     """What a run cost: cycles where the machine counts them, else ns of CPU time."""
-    return sample['user'] + sample['kernel'] or sample['cpu']
+    return sample['cycles'] or sample['cpu']
 
 
 def unit(sample):
-    return 'cycles' if sample['user'] + sample['kernel'] else 'ns'
+    return 'cycles' if sample['cycles'] else 'ns'
 
 
 def noisy(spread):

@@ -21,14 +21,24 @@ def one(worker, call, armed):
             'instructions': sample['ins_user'] / times}
 
 
-def line(call, plain, shunt, rounds):
+def taken(call, plain, shunt, rounds):
+    """Each way in turn."""
     runs = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way in WAYS:
             runs[way].append(one(plain if way == 'plain' else shunt, call, way == 'armed'))
+    return runs
+
+
+def line(call, plain, shunt, rounds):
+    runs = taken(call, plain, shunt, rounds)
+    for worker in (plain, shunt):
+        worker.detail(True)
+    detail = taken(call, plain, shunt, 5)
     data = {'call': call, 'what': CALLS[call]}
     for key in ('ns', 'cpu', 'instructions'):
-        by_way = {way: [s[key] for s in runs[way]] for way in WAYS}
+        of = detail if key == 'instructions' else runs
+        by_way = {way: [s[key] for s in of[way]] for way in WAYS}
         data[key] = {way: figures.summary(v) for way, v in by_way.items()}
         for way in WAYS[1:]:
             data[f'{key}_more_{way}'] = figures.summary(

@@ -28,13 +28,14 @@ def taken(plain, shunt, route, chunk, odd, rounds):
     return runs
 
 
-def way_data(samples):
-    def middle(key):
-        return figures.summary([s[key] / s['bytes'] for s in samples])['median']
+def way_data(samples, detail):
+    def middle(key, of=detail):
+        return figures.summary([s[key] / s['bytes'] for s in of])['median']
     scale = 1 if figures.unit(samples[0]) == 'cycles' else 1024
     return {'cost': figures.summary([figures.cost(s) / s['bytes'] * scale for s in samples]),
-            'user': middle('user'), 'kernel': middle('kernel'), 'ins_user': middle('ins_user'),
-            'ins_kernel': middle('ins_kernel'), 'ns': middle('cpu'), 'wall': middle('wall'),
+            'user_share': figures.summary([s['user'] / (s['cycles'] or 1) for s in detail])['median'],
+            'ins_user': middle('ins_user'), 'ins_kernel': middle('ins_kernel'),
+            'ns': middle('cpu', samples), 'wall': middle('wall', samples),
             'mean_chunk': figures.summary([s['bytes'] / s['chunks'] for s in samples])['median']}
 
 
@@ -42,11 +43,14 @@ def line(bench, path, route, chunk, odd):
     plain = Worker(bench, path, ROUTES[route])
     shunt = Worker(bench, path, ROUTES[route], shunt=True)
     runs = taken(plain, shunt, route, chunk, odd, bench.rounds(11, 31))
+    for worker in (plain, shunt):
+        worker.detail(True)
+    detail = taken(plain, shunt, route, chunk, odd, bench.rounds(3, 7))
     plain.stop()
     costs = {way: [figures.cost(s) / s['bytes'] for s in runs[way]] for way in WAYS}
     return {'route': route, 'chunk': chunk, 'odd': odd,
             'unit': figures.unit(runs['plain'][0]),
-            'ways': {way: way_data(runs[way]) for way in WAYS},
+            'ways': {way: way_data(runs[way], detail[way]) for way in WAYS},
             'gain': figures.ratio(costs['plain'], costs['shunt']),
             'hand_gain': figures.ratio(costs['plain'], costs['hand']),
             'behind_hand': figures.ratio(costs['shunt'], costs['hand']),

@@ -30,7 +30,7 @@ def taken(running, file_size, keep, rounds):
             used = since(server.counted.used(), before)
             if turn:
                 costs[way].append(ms_a_gib(used, size))
-                cycles[way].append((used['user'] + used['kernel']) / size)
+                cycles[way].append(used['cycles'] / size)
     return costs, cycles
 
 

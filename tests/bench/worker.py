@@ -2,7 +2,7 @@
 """The measured processes: started plain and under shunt, pinned, asked in turn."""
 import glob, json, os, signal, socket, subprocess
 
-COUNTS = ('user', 'kernel', 'ins_user', 'ins_kernel', 'cpu', 'wall')
+COUNTS = ('cycles', 'user', 'ins_user', 'ins_kernel', 'cpu', 'wall')
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(('SHUNT', 'LD_', 'LIBSHUNT'))}
 ENV['PATH'] = ENV.get('PATH', '/usr/bin:/bin') + ':/usr/sbin:/sbin'
 CPUS = sorted(os.sched_getaffinity(0))
@@ -109,6 +109,10 @@ class Worker:
             raise RuntimeError(f'a measured process ended with status {self.process.wait()}')
         return answer.decode().split()
 
+    def detail(self, on):
+        """Counts more than cycles and CPU time, or no longer; it makes what is measured dearer."""
+        self.ask('detail', int(on))
+
     def loop(self, way, route, chunk, odd, size, look='none', warm=24):
         words = self.ask('loop', way, route, chunk, int(odd), size, look, warm)
         return {'bytes': float(words[0]), 'chunks': float(words[1]), **counts(words[2:])}
@@ -173,4 +177,4 @@ def since(after, before):
 def cost_since(after, before):
     """Cycles, or ns of CPU time where there are none."""
     used = since(after, before)
-    return used['user'] + used['kernel'] or used['cpu']
+    return used['cycles'] or used['cpu']
