@@ -16,6 +16,10 @@ def summary(values):
             'q3': quarters[2], 'max': values[-1], 'n': len(values)}
 
 
+def median_of(values):
+    return statistics.median(list(values))
+
+
 def ratio(upper, lower):
     """Run by run, since the machine drifts: the i-th of UPPER by the i-th of LOWER."""
     return summary([u / l for u, l in zip(upper, lower) if l > 0])

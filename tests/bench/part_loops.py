@@ -30,13 +30,13 @@ def taken(plain, shunt, route, chunk, odd, rounds):
 
 def way_data(samples, detail):
     def middle(key, of=detail):
-        return figures.summary([s[key] / s['bytes'] for s in of])['median']
+        return figures.median_of(s[key] / s['bytes'] for s in of)
     scale = 1 if figures.unit(samples[0]) == 'cycles' else 1024
     return {'cost': figures.summary([figures.cost(s) / s['bytes'] * scale for s in samples]),
-            'user_share': figures.summary([s['user'] / (s['cycles'] or 1) for s in detail])['median'],
+            'user_share': figures.median_of(s['user'] / (s['cycles'] or 1) for s in detail),
             'ins_user': middle('ins_user'), 'ins_kernel': middle('ins_kernel'),
             'ns': middle('cpu', samples), 'wall': middle('wall', samples),
-            'mean_chunk': figures.summary([s['bytes'] / s['chunks'] for s in samples])['median']}
+            'mean_chunk': figures.median_of(s['bytes'] / s['chunks'] for s in samples)}
 
 
 def line(bench, path, route, chunk, odd):
