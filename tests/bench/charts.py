@@ -56,7 +56,7 @@ def loop_panel(ax, lines, route):
     ax.set_xscale('log', base=2)
     ax.set_xticks(x[::2] if len(x) > 7 else x, [size(c) for c in (x[::2] if len(x) > 7 else x)])
     ax.minorticks_off()
-    ax.set_ylim(0)
+    ax.set_ylim(0, ax.get_ylim()[1])
     ax.set_title(route.replace('-', ' \u2192 '))
 
 
@@ -101,6 +101,7 @@ def bars(ax, names, series, text):
     ax.invert_yaxis()
     ax.grid(axis='y', visible=False)
     ax.margins(x=0.14)
+    ax.locator_params(axis='x', nbins=5)
 
 
 def spreads(spreads_of):
@@ -170,7 +171,7 @@ def scale(data):
         ax.set_xscale('log')
         ax.set_xticks([d['clients'] for d in lines], [str(d['clients']) for d in lines])
         ax.minorticks_off()
-        ax.set_ylim(0)
+        ax.set_ylim(0, ax.get_ylim()[1])
         ax.set_title(title)
     figure.tight_layout(w_pad=1.6)
     key(figure, ('plain', 'shunt'))

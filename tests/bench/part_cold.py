@@ -76,5 +76,5 @@ def headline(data):
     for d in data:
         if d['how'] == 'threads':
             yield (f"{d['shunt']['write']['p99'] / max(d['plain']['write']['p99'], 1):.1f}x",
-                   f"a slow write (p99), cold, {figures.size(d['chunk'])}, read by another thread")
+                   "shunt / plain: a slow write (p99) of a cold file, read by another thread")
             return

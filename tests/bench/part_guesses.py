@@ -49,4 +49,4 @@ def tables(data):
 
 def headline(data):
     worst = max(data, key=lambda d: d['more']['median'])
-    yield f"{worst['more']['median']:.2f}x", 'the cost of the loop that looks and fares worst'
+    yield f"{worst['more']['median']:.2f}x", 'shunt / plain, CPU: the loop that looks and fares worst'

@@ -96,4 +96,4 @@ def headline(data):
         for d in data:
             if (d['route'], d['chunk'], d['odd']) == ('file-tcp', chunk, False):
                 yield (f"{d['gain']['median']:.2f}x",
-                       f"less CPU for a file to TCP in chunks of {figures.size(chunk)}")
+                       f"plain / shunt, CPU: a file to TCP in chunks of {figures.size(chunk)}")

@@ -149,4 +149,4 @@ def tables(data):
 def headline(data):
     for d in data['cpu']:
         if d['size'] == 64 << 20 and d['server'] in ('nginx', 'vsftpd'):
-            yield f"{d['gain']['median']:.2f}x", f"less CPU for {d['server']}, files of 64 MiB"
+            yield f"{d['gain']['median']:.2f}x", f"plain / shunt, CPU: {d['server']}, files of 64 MiB"
