@@ -65,7 +65,7 @@ int fetch_main(char **word); /* fetch.c */
 /* peer.c: FD, if it is TCP, wakes its reader when BYTES are there, or WAKE. */
 void wake_for(int fd, size_t bytes);
 
-int tcp_connect(int port);        /* to 127.0.0.1, blocking */
+int tcp_connect(int port, int receive); /* to 127.0.0.1; RECEIVE: bytes of buffer, 0: as usual */
 int tcp_listen(int *port);        /* on 127.0.0.1, at a port that is free */
 size_t number(const char *word);  /* a decimal, or the end of the process */
 

@@ -6,6 +6,9 @@
  *
  * Two lines of input in turn: at the first all connect, and take nothing; at the second they take
  * what comes until the server hangs up. Each is answered with the number of bytes taken so far.
+ *
+ * Their receive buffers are small, as the server's send buffers are: what is on its way to 10000
+ * of them must fit into what the kernel lets TCP have (tcp_mem), else the server waits in vain.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -16,7 +19,7 @@
 #include <unistd.h>
 #include "bench.h"
 
-enum { RECEIVE_BUFFER = 64 << 10, EVENTS = 256 };
+enum { RECEIVE_BUFFER = 16 << 10, EVENTS = 256 };
 
 static int poller;
 static size_t taken;
@@ -29,13 +32,10 @@ static void answer(void)
 
 static void all_connect(int port, size_t count)
 {
-	int size = RECEIVE_BUFFER;
-
 	for (size_t i = 0; i < count; i++) {
-		int fd = tcp_connect(port);
+		int fd = tcp_connect(port, RECEIVE_BUFFER);
 		struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
 
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 		if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &e) < 0)
 			err(1, "epoll_ctl");
 	}

@@ -34,7 +34,7 @@ static void ask(int port, const char *path, bool keep)
 	int n;
 
 	if (the.fd < 0) {
-		the.fd = tcp_connect(port);
+		the.fd = tcp_connect(port, 0);
 		the.connections++;
 	}
 	n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n",

@@ -5,7 +5,8 @@ tests_bench_bench_SOURCES = tests/bench/bench.c tests/bench/bench.h tests/bench/
 	tests/bench/count.c tests/bench/counter.c tests/bench/crowd.c tests/bench/fetch.c \
 	tests/bench/hook.c tests/bench/loop.c tests/bench/peer.c tests/bench/serve.c
 tests_bench_bench_LDADD = -lpthread
-EXTRA_DIST += doc/performance.md tests/bench/run tests/bench/figures.py tests/bench/machine.py tests/bench/page.py \
+EXTRA_DIST += doc/performance.md tests/bench/run tests/bench/figures.py \
+	tests/bench/machine.py tests/bench/page.py \
 	tests/bench/charts.py tests/bench/page.css tests/bench/part_cold.py tests/bench/part_guesses.py \
 	tests/bench/part_hooks.py tests/bench/part_loops.py tests/bench/part_scale.py \
 	tests/bench/part_servers.py tests/bench/server.py tests/bench/worker.py \

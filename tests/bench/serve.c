@@ -22,7 +22,7 @@
 #include <unistd.h>
 #include "bench.h"
 
-enum { SEND_BUFFER = 64 << 10, CHUNKS_A_TURN = 16, EVENTS = 256 };
+enum { SEND_BUFFER = 32 << 10, CHUNKS_A_TURN = 16, EVENTS = 256 };
 
 static const char *path;
 static size_t chunk;
