@@ -104,6 +104,20 @@ static enum stats_kind classify_file(int fd, struct fd_entry *e, const struct st
 	return STATS_KIND_FILE;
 }
 
+/* FD, not looked at yet, is ST. */
+static enum stats_kind classify(int fd, struct fd_entry *e, const struct stat *st)
+{
+	enum stats_kind kind = S_ISFIFO(st->st_mode) ? STATS_KIND_PIPE : STATS_KIND_OTHER;
+
+	e->refusal = VERDICT_REWRITTEN;
+	if (S_ISREG(st->st_mode))
+		kind = classify_file(fd, e, st);
+	else if (S_ISSOCK(st->st_mode))
+		kind = classify_socket(fd, e);
+	atomic_store_explicit(&e->kind, kind, memory_order_release);
+	return kind;
+}
+
 enum stats_kind fd_classify(int fd, struct fd_entry *e)
 {
 	uint8_t kind = atomic_load_explicit(&e->kind, memory_order_relaxed);
@@ -111,17 +125,7 @@ enum stats_kind fd_classify(int fd, struct fd_entry *e)
 
 	if (likely(kind != STATS_KIND_UNKNOWN))
 		return kind;
-	if (prim_fstat(fd, &st) < 0)
-		return STATS_KIND_UNKNOWN;
-	e->refusal = VERDICT_REWRITTEN;
-	if (S_ISREG(st.st_mode))
-		kind = classify_file(fd, e, &st);
-	else if (S_ISSOCK(st.st_mode))
-		kind = classify_socket(fd, e);
-	else
-		kind = S_ISFIFO(st.st_mode) ? STATS_KIND_PIPE : STATS_KIND_OTHER;
-	atomic_store_explicit(&e->kind, kind, memory_order_release);
-	return kind;
+	return prim_fstat(fd, &st) < 0 ? STATS_KIND_UNKNOWN : classify(fd, e, &st);
 }
 
 bool fd_is_file(int fd, struct fd_entry *e)
@@ -133,7 +137,7 @@ bool fd_is_file(int fd, struct fd_entry *e)
 	if (likely(e->kind != STATS_KIND_UNKNOWN))
 		return e->kind == STATS_KIND_FILE;
 	if (prim_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd_classify(fd, e) == STATS_KIND_FILE;
+		return classify(fd, e, &st) == STATS_KIND_FILE;
 	e->no_file = true;
 	return false;
 }

@@ -154,21 +154,20 @@ static bool steady(const struct attempt *a)
  */
 static enum verdict check_file(struct attempt *a)
 {
-	off_t offset = a->at, size = a->l->size;
+	off_t offset = a->at, next = a->l->offset + (off_t)a->l->length;
 	enum verdict v;
 
-	if (offset == LAND_AT_OFFSET && steady(a)) {
-		offset = a->l->offset + (off_t)a->l->length;
-	} else {
-		if (prim_fstat(a->fd, &a->st) < 0)
-			return VERDICT_SPECIAL_FILE;
-		v = source_still(a->source, &a->st);
-		if (v != VERDICT_REWRITTEN)
-			return v;
-		size = a->st.st_size;
-		offset = offset == LAND_AT_OFFSET ? 0 : offset;
-	}
-	return offset > size - (off_t)a->n ? VERDICT_NEAR_END : VERDICT_REWRITTEN;
+	if (offset == LAND_AT_OFFSET && steady(a) && next <= a->l->size - (off_t)a->n)
+		return VERDICT_REWRITTEN;
+	if (prim_fstat(a->fd, &a->st) < 0)
+		return VERDICT_SPECIAL_FILE;
+	v = source_still(a->source, &a->st);
+	if (v != VERDICT_REWRITTEN)
+		return v;
+	/* at the end of the file, or at its start again: the same number, the same file, opened anew */
+	if (offset == LAND_AT_OFFSET)
+		offset = steady(a) ? prim_lseek(a->fd, 0, SEEK_CUR) : 0;
+	return offset > a->st.st_size - (off_t)a->n ? VERDICT_NEAR_END : VERDICT_REWRITTEN;
 }
 
 /*
