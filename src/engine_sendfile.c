@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_sendfile.c - segments of files by sendfile, memory between them by sendmsg; see engine.h. */
+/* engine_sendfile.c - segments of files by sendfile, of streams by splice, memory by sendmsg; see engine.h. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,15 +16,15 @@ enum { PIECES = 16 };
  * A blocked raw call is no cancellation point; with the asynchronous type it is
  * one, which is how libc does it itself. Nothing is held here that could be lost.
  */
-static ssize_t cancellable(long nr, long a, long b, long c, long d)
+static ssize_t cancellable(long nr, long a, long b, long c, long d, long e, long f)
 {
 	int old;
 	ssize_t r;
 
 	if (thread_single())
-		return PRIM4(nr, a, b, c, d);
+		return PRIM6(nr, a, b, c, d, e, f);
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
-	r = PRIM4(nr, a, b, c, d);
+	r = PRIM6(nr, a, b, c, d, e, f);
 	pthread_setcanceltype(old, NULL);
 	return r;
 }
@@ -66,15 +66,31 @@ static bool kernel_cannot(const struct segment *g, ssize_t r)
 	return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -EOVERFLOW;
 }
 
-/* N bytes that lie in a row in the file of G, from where G begins. 0: the file ends before them. */
-static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t n,
+/* One call for N bytes of G, *OFFSET of its source on. What leaves a pipe is noted there. */
+static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n, int flags)
+{
+	ssize_t r;
+
+	if (!g->pipe)
+		return cancellable(SYS_sendfile, fd, g->fd, (long)offset, (long)n, 0, 0);
+	r = cancellable(SYS_splice, g->fd, 0, fd, 0, (long)n,
+			flags & MSG_MORE ? SPLICE_F_MORE : 0);
+	if (r > 0) {
+		g->pipe->bytes -= (size_t)r;
+		g->pipe->at += (size_t)r;
+	}
+	return r ? r : -EINVAL; /* it is not empty: the kernel cannot */
+}
+
+/* N bytes that lie in a row in the source of G, from where G begins. 0: the file ends before them. */
+static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t n, int flags,
 			   enum verdict *why)
 {
 	off_t offset = g->offset;
 	size_t total = 0;
 
 	for (;;) {
-		ssize_t r = cancellable(SYS_sendfile, fd, g->fd, (long)&offset, (long)(n - total));
+		ssize_t r = transfer(fd, g, &offset, n - total, flags);
 
 		if (r > 0)
 			total += (size_t)r;
@@ -115,7 +131,7 @@ static ssize_t send_memory(int fd, const struct segments *s, unsigned i, int fla
 	*next = i;
 	if (i < s->count)
 		flags |= MSG_MORE;
-	return cancellable(SYS_sendmsg, fd, (long)&msg, flags, 0);
+	return cancellable(SYS_sendmsg, fd, (long)&msg, flags, 0, 0, 0);
 }
 
 /* R bytes went of the segments from..to: spread them. True if that was all of them. */
@@ -157,7 +173,7 @@ ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int fl
 		if (i > 0 && e->generation != generation)
 			break;
 		if (file)
-			r = send_file(fd, e, &s->seg[i], row_of(s, i, &next), why);
+			r = send_file(fd, e, &s->seg[i], row_of(s, i, &next), flags, why);
 		else
 			r = send_memory(fd, s, i, flags, &next);
 		if (r <= 0 && *why == VERDICT_REWRITTEN && file && kernel_cannot(&s->seg[i], r)) {

@@ -6,6 +6,7 @@
 #include "fd.h"
 #include "maps.h"
 #include "pair.h"
+#include "pipes.h"
 #include "prim.h"
 #include "source.h"
 #include "unwind.h"
@@ -110,6 +111,7 @@ static enum stats_kind classify(int fd, struct fd_entry *e, const struct stat *s
 	enum stats_kind kind = S_ISFIFO(st->st_mode) ? STATS_KIND_PIPE : STATS_KIND_OTHER;
 
 	e->refusal = VERDICT_REWRITTEN;
+	e->identity = 0;
 	if (S_ISREG(st->st_mode))
 		kind = classify_file(fd, e, st);
 	else if (S_ISSOCK(st->st_mode))
@@ -175,6 +177,7 @@ static void reset_entry(struct fd_entry *e, bool closing)
 	pair_drop_sink(e);
 	fd_pay(e);
 	e->timeout = false;
+	e->stream = 0;
 	e->refusal = VERDICT_REWRITTEN;
 	atomic_store_explicit(&e->kind, STATS_KIND_UNKNOWN, memory_order_release);
 }
@@ -257,6 +260,7 @@ void fd_evade(int fd)
 		return;
 	source_evade(fd);
 	maps_evade(fd);
+	pipes_evade(fd);
 	if (!fd_is_ours(fd))
 		return;
 	/* the pipe that libunwind tries addresses with: it must not write to what comes there now */
@@ -292,4 +296,5 @@ void fd_forked(void)
 	pair_forked();
 	source_forked();
 	writers_forked();
+	pipes_forked();
 }

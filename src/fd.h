@@ -23,6 +23,7 @@ struct fd_entry {
 	_Atomic uint8_t refusal;     /* enum verdict: why it cannot be a source or sink; REWRITTEN: it can */
 	_Atomic bool no_file;        /* known not to be a regular file, even if the kind is not looked up yet */
 	_Atomic bool ours;           /* one of shunt's own */
+	_Atomic uint8_t stream;      /* enum verdict + 1: may it be read by splice? 0: not asked yet */
 	_Atomic bool timeout;        /* a socket with SO_SNDTIMEO */
 	_Atomic uint32_t identity;   /* of the inode: source_identity(); regular files only */
 	_Atomic int source;          /* index of its struct source + 1; 0: none yet */
@@ -46,6 +47,12 @@ enum stats_kind fd_classify(int fd, struct fd_entry *e);
 
 /* Has the socket FD an SO_SNDTIMEO, now? */
 bool fd_has_send_timeout(int fd);
+
+/* Is E, which was classified, a regular file, to read or to write? */
+static inline bool fd_is_any_file(const struct fd_entry *e)
+{
+	return e->kind == STATS_KIND_FILE || (e->kind == STATS_KIND_OTHER && e->identity);
+}
 
 /* Is FD a regular file that can be read? Cheaper than fd_classify for what is not. */
 bool fd_is_file(int fd, struct fd_entry *e);

@@ -24,6 +24,11 @@ bool fill_possible(void)
 	return atomic_load_explicit(&moves, memory_order_relaxed) < MOVES;
 }
 
+void fill_moved(void)
+{
+	atomic_fetch_add(&moves, 1);
+}
+
 /* Reads all of [lo, hi), with zeros beyond the end of the file. */
 static bool read_whole(uintptr_t lo, uintptr_t hi, int fd, off_t offset)
 {
@@ -64,7 +69,7 @@ static bool fill_by_move(uintptr_t lo, uintptr_t hi, int fd, off_t offset)
 	if (read_whole((uintptr_t)staging, (uintptr_t)staging + (hi - lo), fd, offset) &&
 	    !prim_mmap_failed(prim_mremap(staging, hi - lo, hi - lo, MREMAP_MAYMOVE | MREMAP_FIXED,
 					  (void *)lo))) {
-		atomic_fetch_add(&moves, 1);
+		fill_moved();
 		return true;
 	}
 	prim_munmap(staging, hi - lo);

@@ -13,6 +13,9 @@
  */
 bool fill_pages(uintptr_t lo, uintptr_t hi, int fd, off_t offset);
 
+/* Pages were moved in elsewhere (stream.c), which counts as well. */
+void fill_moved(void);
+
 /* May pages be filled at all? False when too many were moved in for the process's map count. */
 bool fill_possible(void);
 

@@ -17,7 +17,7 @@
 		return REAL(name)(__VA_ARGS__);                                                    \
 	if (io_read_begin(fd, buf, n, at, CALLER, &r, &ret))                                       \
 		return ret;                                                                        \
-	return io_read_done(fd, buf, &r, REAL(name)(__VA_ARGS__))
+	return io_read_done(fd, buf, n, &r, REAL(name)(__VA_ARGS__))
 
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
@@ -80,7 +80,7 @@ EXPORT ssize_t __pread64_chk(int fd, void *buf, size_t n, off64_t at, size_t roo
 	if (io_readv_begin(fd, iov, count, at, CALLER, &r, &ret))                                  \
 		return ret;                                                                        \
 	ret = REAL(name)(__VA_ARGS__);                                                             \
-	return r.site ? io_read_done(fd, (iov)->iov_base, &r, ret) : ret
+	return r.site ? io_read_done(fd, (iov)->iov_base, (iov)->iov_len, &r, ret) : ret
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {

@@ -17,6 +17,7 @@
 
 #include "hook_idle.h"
 #include "maps.h"
+#include "pipes.h"
 #include "prim.h"
 #include "sleep.h"
 
@@ -165,6 +166,7 @@ static void before_other_root(void)
 		return;
 	stats_before_losing_rights();
 	maps_before_chroot();
+	pipes_before_chroot();
 }
 
 EXPORT int chroot(const char *path)

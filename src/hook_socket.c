@@ -13,7 +13,7 @@
 #include "hooks_io.def"
 #undef HOOK
 
-/* ---- receiving: what is received lands nowhere yet, but it may be received into a landing ---- */
+/* ---- receiving ---- */
 
 /* True if the socket owes an error: it is errno now. Else what the call writes to is open. */
 static bool before_receive(int fd, void *buf, size_t n, int flags)
@@ -33,18 +33,32 @@ static bool receive_idle(void)
 	return hook_passive() || (!landing_any() && likely(fd_debts == 0));
 }
 
+/*
+ * recv without flags is read. With flags it has rules that splice does not know, and is only opened for.
+ */
+#define RECV_BODY(name, fd, buf, n, flags, ...)                                                    \
+	struct io_read r;                                                                          \
+	ssize_t ret;                                                                               \
+                                                                                                   \
+	if ((flags) || !stream_on())                                                               \
+		return !receive_idle() && before_receive(fd, buf, n, flags) ? -1                   \
+									    : REAL(name)(__VA_ARGS__); \
+	if (io_idle(n))                                                                            \
+		return REAL(name)(__VA_ARGS__);                                                    \
+	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, CALLER, &r, &ret))                           \
+		return ret;                                                                        \
+	return io_read_done(fd, buf, n, &r, REAL(name)(__VA_ARGS__))
+
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-	if (!receive_idle() && before_receive(fd, buf, n, flags))
-		return -1;
-	return REAL(recv)(fd, buf, n, flags);
+	RECV_BODY(recv, fd, buf, n, flags, fd, buf, n, flags);
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
 {
-	if (!receive_idle() && before_receive(fd, buf, n, flags))
-		return -1;
-	return REAL(__recv_chk)(fd, buf, n, room, flags);
+	if (n > room)
+		return REAL(__recv_chk)(fd, buf, n, room, flags);
+	RECV_BODY(__recv_chk, fd, buf, n, flags, fd, buf, n, room, flags);
 }
 
 static void open_address(const struct sockaddr *from, socklen_t *from_n)
@@ -55,26 +69,27 @@ static void open_address(const struct sockaddr *from, socklen_t *from_n)
 	}
 }
 
+/* An address is filled in for datagrams only; the flag stands for "not recv". */
+#define RECVFROM_FLAGS(flags, from, from_n) ((from) || (from_n) ? (flags) | MSG_OOB : (flags))
+
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
 			socklen_t *from_n)
 {
-	if (!receive_idle()) {
-		if (before_receive(fd, buf, n, flags))
-			return -1;
+	if (!hook_passive())
 		open_address(from, from_n);
-	}
-	return REAL(recvfrom)(fd, buf, n, flags, from, from_n);
+	RECV_BODY(recvfrom, fd, buf, n, RECVFROM_FLAGS(flags, from, from_n),
+		  fd, buf, n, flags, from, from_n);
 }
 
 EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
 			      struct sockaddr *from, socklen_t *from_n)
 {
-	if (!receive_idle()) {
-		if (before_receive(fd, buf, n, flags))
-			return -1;
+	if (n > room)
+		return REAL(__recvfrom_chk)(fd, buf, n, room, flags, from, from_n);
+	if (!hook_passive())
 		open_address(from, from_n);
-	}
-	return REAL(__recvfrom_chk)(fd, buf, n, room, flags, from, from_n);
+	RECV_BODY(__recvfrom_chk, fd, buf, n, RECVFROM_FLAGS(flags, from, from_n),
+		  fd, buf, n, room, flags, from, from_n);
 }
 
 /* Once open, can the message's header be read? If not it is the kernel's to refuse. */
@@ -279,8 +294,10 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	if (landing_any())
 		landing_open(value, n);
 	ret = REAL(setsockopt)(fd, level, name, value, n);
-	if (ret == 0 && level == SOL_SOCKET && !hook_passive() && (e = fd_peek(fd)) != NULL &&
-	    (name == SO_SNDTIMEO || name == SEND_TIMEOUT_64))
+	if (ret < 0 || hook_passive() || (e = fd_peek(fd)) == NULL)
+		return ret;
+	stream_options_changed(e);
+	if (level == SOL_SOCKET && (name == SO_SNDTIMEO || name == SEND_TIMEOUT_64))
 		e->timeout = fd_has_send_timeout(fd);
 	return ret;
 }

@@ -52,6 +52,31 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 	return ret;
 }
 
+/* The same for what is no file. What is landed in the buffer is made ready for the program's own call. */
+static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, struct io_read *r)
+{
+	ssize_t ret = LAND_PLAINLY;
+	bool queued = false;
+
+	r->stream = true;
+	r->why = stream_wanted(fd, e, buf, n, r->site);
+	if (r->why == VERDICT_REWRITTEN && config.mode != MODE_OBSERVE) {
+		if (unlikely(r->site->wanted))
+			site_name(r->site);
+		if (!thread_single())
+			pthread_testcancel();
+		ret = stream_read(fd, e, buf, n, r->site, &r->why, &queued);
+	}
+	if (ret > 0 && r->why != VERDICT_REWRITTEN)
+		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	if (ret != LAND_PLAINLY || !landing_any())
+		return ret;
+	landing_receive(buf, n);
+	if (!queued)
+		sleep_before(fd);
+	return ret;
+}
+
 bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
 		   ssize_t *ret)
 {
@@ -59,6 +84,7 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 	bool file;
 
 	r->site = NULL;
+	r->stream = false;
 	if (unlikely(fd_debts) && send_owes(fd)) {
 		*ret = -1;
 		return true;
@@ -73,6 +99,11 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		if (*ret != LAND_PLAINLY)
 			return true;
 	}
+	if (!file && stream_on() && n >= WATCH_SMALLEST && n <= LARGEST_CALL && at == LAND_AT_OFFSET) {
+		r->site = site_of(caller);
+		*ret = read_stream(fd, e, buf, n, r);
+		return *ret != LAND_PLAINLY;
+	}
 	if (file) {
 		landing_fill(buf, n);
 	} else if (landing_any()) {
@@ -82,10 +113,13 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 	return false;
 }
 
-ssize_t io_read_done(int fd, void *buf, const struct io_read *r, ssize_t ret)
+ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret)
 {
-	if (r->site && ret >= WATCH_SMALLEST)
-		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	if (!r->site || ret < WATCH_SMALLEST)
+		return ret;
+	if (r->stream)
+		stream_read_plainly(fd, r->site, n, ret, &r->why);
+	watch_read(buf, (size_t)ret, fd, r->site, r->why);
 	return ret;
 }
 

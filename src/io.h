@@ -15,6 +15,7 @@
 #include "send.h"
 #include "sleep.h"
 #include "source.h"
+#include "stream.h"
 #include "watch.h"
 #include "writers.h"
 
@@ -41,10 +42,11 @@ static inline bool io_write_idle(size_t n)
 struct io_read {
 	struct site *site; /* NULL: not a chunk */
 	enum verdict why;
+	bool stream;       /* no regular file */
 };
 bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
 		   ssize_t *ret);
-ssize_t io_read_done(int fd, void *buf, const struct io_read *r, ssize_t ret);
+ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret);
 
 /* Before a read into several buffers: opens them and the array, and counts it as vectored. */
 bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const void *caller,

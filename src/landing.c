@@ -17,6 +17,7 @@
 #include "maps.h"
 #include "prim.h"
 #include "source.h"
+#include "stream.h"
 #include "thread.h"
 #include "watch.h"
 
@@ -184,6 +185,8 @@ static void forget_meaning(struct landing *l)
 
 	if (source)
 		source_release(source - 1);
+	if (atomic_exchange(&l->is_stream, false))
+		stream_forget(l->stream);
 }
 
 /* [lo, hi) was filled after all: what was claimed for it is taken back. */
@@ -214,7 +217,7 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t all_lo = landing_lo(l), all_hi = landing_hi(l);
 	struct source *s = l->source && !l->freed ? source_at(l->source - 1) : NULL;
-	bool ok;
+	bool stream = l->is_stream && !l->freed, ok;
 
 	host_open(hi - lo);
 	if (!maps_still_armed(lo, hi)) {
@@ -225,6 +228,8 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 	}
 	if (s)
 		ok = fill_pages(lo, hi, s->fd, l->offset + (off_t)(lo - l->base));
+	else if (stream)
+		ok = stream_fill(l->stream, l->base, lo, hi);
 	else
 		ok = prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
 	if (!ok) {
@@ -240,7 +245,7 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 		shrink(l, all_lo, lo);
 	}
 	landing_change_end(l);
-	if (s)
+	if (s || stream)
 		take_back_credit(l, hi - lo);
 	if (landing_lo(l) >= landing_hi(l))
 		forget_meaning(l);
@@ -298,11 +303,13 @@ static void note_filled(const struct landing *l, enum verdict why)
 }
 
 /* Why something is opened: a sink's verdict, or one of these. */
-enum { LOOKED = VERDICT_LOOKED_AT, NEUTRAL = VERDICT_FILLED, VOID = VERDICT_COUNT, FREED };
+enum { LOOKED = VERDICT_LOOKED_AT, NEUTRAL = VERDICT_FILLED, VOID = VERDICT_COUNT, FREED, RECEIVED };
 
 /* L is locked; WHOLE: all of its armed pages are concerned, so that a void content needs no fill. */
 static void open_for(struct landing *l, bool whole, int why)
 {
+	if (why == RECEIVED)
+		why = l->is_stream ? NEUTRAL : LOOKED;
 	if (whole && why == VOID)
 		void_locked(l);
 	else if (why == FREED)
@@ -349,6 +356,12 @@ void landing_fill(const void *p, size_t n)
 		open_range((uintptr_t)p, range_end(p, n), NEUTRAL);
 }
 
+void landing_receive(const void *p, size_t n)
+{
+	if (landing_any() && landing_touches(p, n))
+		open_range((uintptr_t)p, range_end(p, n), RECEIVED);
+}
+
 COLD void landing_void(const void *p, size_t n)
 {
 	open_range((uintptr_t)p, range_end(p, n), VOID);
@@ -364,7 +377,7 @@ COLD void landing_before_free(const void *p, size_t n)
 		bool whole = landing_lo(l) >= lo && landing_hi(l) <= hi;
 
 		atomic_store(&l->freed, whole);
-		if (!whole || !l->returns || n >= KEEP_FREED)
+		if (!whole || !l->returns || l->is_stream || n >= KEEP_FREED)
 			open_slot(l, lo, hi, VOID);
 	}
 }
@@ -414,7 +427,8 @@ static bool of_source(const struct landing *l, uint64_t index)
 
 static bool unfinished_of_fd(const struct landing *l, uint64_t fd)
 {
-	return l->fd == (int)fd && l->written < l->length;
+	/* what is kept of a stream lies in a pipe, which is wanted elsewhere */
+	return l->fd == (int)fd && (l->is_stream || l->written < l->length);
 }
 
 static bool untouched_since(const struct landing *l, uint64_t before)
@@ -437,6 +451,7 @@ void landing_close(int fd)
 void landing_settle(uint64_t before)
 {
 	open_where(untouched_since, before);
+	pipes_rest();
 }
 
 static bool read_by(const struct landing *l, uint64_t thread)
@@ -587,6 +602,20 @@ static bool open_freed(struct landing *l, uintptr_t address)
 	return open_part(l, lo, hi);
 }
 
+/* A look near an end of a stream's chunk: that end is part of the edge from then on. False if it is near neither. */
+static bool learn_end(struct site *site, size_t from_head, size_t from_tail)
+{
+	if (from_head <= EDGE_LOOKS && site->head < from_head) {
+		site_touched(site, &site->head, from_head);
+		return true;
+	}
+	if (from_tail <= EDGE_LOOKS && site->tail < from_tail) {
+		site_touched(site, &site->tail, from_tail);
+		return true;
+	}
+	return false;
+}
+
 /*
  * The first look into a chunk near one of its ends opens that end only: a loop
  * that parses the head, or an allocator that links free buffers there, keeps the
@@ -597,9 +626,11 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	uintptr_t lo = landing_lo(l), hi = landing_hi(l), page = page_down(address);
 	size_t from_head = (page - lo) / shunt_page + 1, from_tail = (hi - page) / shunt_page;
 	bool first = atomic_fetch_add(&l->looks, 1) == 0 && (hi - lo) / shunt_page > 2 * EDGE_LOOKS;
+	bool near_end;
 
 	if (l->freed)
 		return open_freed(l, address);
+	near_end = first && l->is_stream && learn_end(l->site, from_head, from_tail);
 	if (first && l->source && from_head <= EDGE_LOOKS) {
 		site_touched(l->site, &l->site->head, from_head);
 		return open_part(l, lo, page + shunt_page);
@@ -610,7 +641,8 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	}
 	if (!open_part(l, lo, hi))
 		return false;
-	learn_loss(l, VERDICT_LOOKED_AT);
+	if (!near_end)
+		learn_loss(l, VERDICT_LOOKED_AT);
 	note_filled(l, VERDICT_LOOKED_AT);
 	return true;
 }
@@ -665,6 +697,9 @@ void landing_forked(void)
 	for (unsigned i = 0; i < n; i++) {
 		lock_reset(&slots[i].lock);
 		slots[i].source = 0;
+		slots[i].is_stream = false;
+		if (slots[i].stream)
+			stream_forked(slots[i].stream);
 		slots[i].route = NULL;
 		slots[i].sequence &= ~1u;
 	}

@@ -21,6 +21,8 @@
 /* An edge is a part of a page, and up to two more that are looked at; a tail and the next head lie in a row. */
 enum { EDGE_PAGES = 3, EDGE_LOOKS = 2, EDGE_ROOM = 2 * EDGE_PAGES };
 
+struct stream;
+
 struct landing {
 	struct lock lock;
 	_Atomic uint32_t sequence;  /* odd while the fields below change */
@@ -28,7 +30,9 @@ struct landing {
 	size_t length;              /* of the chunk that the last read put here */
 	off_t offset;               /* in the source, of base */
 	off_t size;                 /* of the source, at that read */
-	_Atomic int source;         /* index + 1 while pages are armed, else 0 */
+	_Atomic int source;         /* index + 1 while pages are armed and mean a file, else 0 */
+	_Atomic bool is_stream;     /* pages are armed and mean what is in the pipes of STREAM */
+	struct stream *stream;      /* made when first needed, and stays; see stream.h */
 	size_t head, tail;          /* bytes at both ends of which there are copies */
 	unsigned char *head_copy, *tail_copy;
 	size_t ahead;               /* bytes behind tail_copy: those that follow the chunk in the file */
@@ -101,6 +105,12 @@ void landing_refuse(const void *p, size_t n, enum verdict why);
  * earlier chunks land: no look, nothing is learned from it.
  */
 void landing_fill(const void *p, size_t n) NO_ACCESS;
+
+/*
+ * The same for a read of what is no file: a look into what another loop landed there, but
+ * a relay's ring buffer is received into wherever there is room.
+ */
+void landing_receive(const void *p, size_t n) NO_ACCESS;
 
 static inline void landing_open(const void *p, size_t n)
 {

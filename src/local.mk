@@ -23,12 +23,14 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/hook_socket.c src/hook_stdio.c src/hook_syscall.c \
 	src/host.c src/host.h src/init.c src/io.c src/io.h src/jump.S \
 	src/land.c src/land.h src/landing.c src/landing.h src/lock.h \
-	src/mapping.c src/mapping.h src/maps.c src/maps.h src/pair.c src/pair.h src/peer.c src/peer.h \
+	src/mapping.c src/mapping.h src/maps.c src/maps.h src/pair.c src/pair.h src/pays.c src/pays.h \
+	src/peer.c src/peer.h src/pipes.c src/pipes.h \
 	src/prim.c src/prim.h src/process.h src/quiet.h \
 	src/report_end.c src/report_path.c src/report_path.h src/resolve.c \
 	src/segment.c src/segment.h src/send.c src/send.h src/shunt.h \
 	src/sig.c src/sig.h src/sig_mask.c src/sig_stack.c src/site.c src/site.h \
 	src/sleep.c src/sleep.h src/source.c src/source.h \
+	src/stream.c src/stream.h \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \
 	src/stats_own.h src/stats_sweep.c src/stats_sweep.h src/stats_table.c src/stats_table.h \
 	src/symbols.c src/symbols.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \

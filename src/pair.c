@@ -52,15 +52,23 @@ static void source_path(int fd, char *to, size_t size)
 	to[length > 0 ? length : 0] = 0;
 }
 
+static uint8_t sink_kind(const struct pair_chunk *c, const struct fd_entry *sink)
+{
+	return c->sink != STATS_KIND_UNKNOWN ? (uint8_t)c->sink : sink->kind;
+}
+
 static void fill_route(struct stats_route *r, const struct pair_chunk *c, const struct fd_entry *sink)
 {
 	r->source = (uint8_t)c->source;
-	r->sink = sink->kind;
+	r->sink = sink_kind(c, sink);
 	r->read_site = site_index(c->read_site);
 	r->write_site = site_index(c->write_site);
 	r->read_caller = c->read_site->caller;
 	r->write_caller = c->write_site->caller;
-	source_path(c->source_fd, r->example_source, sizeof(r->example_source));
+	if (c->source == STATS_KIND_TCP)
+		peer_name(c->source_fd, r->example_source, sizeof(r->example_source));
+	else
+		source_path(c->source_fd, r->example_source, sizeof(r->example_source));
 	peer_name(c->sink_fd, r->example_sink, sizeof(r->example_sink));
 	atomic_store_explicit(&r->state, 2, memory_order_release);
 }
@@ -69,7 +77,7 @@ static void fill_route(struct stats_route *r, const struct pair_chunk *c, const 
 static bool is_route(const struct stats_route *r, const struct pair_chunk *c,
 		     const struct fd_entry *sink)
 {
-	return r->source == c->source && r->sink == sink->kind &&
+	return r->source == c->source && r->sink == sink_kind(c, sink) &&
 	       r->read_caller == c->read_site->caller && r->write_caller == c->write_site->caller;
 }
 

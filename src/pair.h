@@ -16,7 +16,7 @@
 
 /* What a chunk was, for the accounts. */
 struct pair_chunk {
-	enum stats_kind source;
+	enum stats_kind source, sink; /* sink: UNKNOWN for what the descriptor is */
 	struct site *read_site, *write_site;
 	int source_fd, sink_fd;
 };

@@ -159,6 +159,23 @@ static inline ssize_t prim_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	return PRIM3(SYS_sendmsg, fd, msg, flags);
 }
+/* offsets are for files only; shunt has none here */
+static inline ssize_t prim_splice(int in, int out, size_t n, unsigned flags)
+{
+	return PRIM6(SYS_splice, in, 0, out, 0, n, flags);
+}
+static inline ssize_t prim_tee(int in, int out, size_t n, unsigned flags)
+{
+	return PRIM4(SYS_tee, in, out, n, flags);
+}
+static inline int prim_pipe(int fd[2], int flags)
+{
+	return (int)PRIM2(SYS_pipe2, fd, flags);
+}
+static inline ssize_t prim_recv(int fd, void *buf, size_t n, int flags)
+{
+	return PRIM6(SYS_recvfrom, fd, buf, n, flags, 0, 0);
+}
 static inline int prim_getsockopt(int fd, int level, int name, void *value, socklen_t *n)
 {
 	return (int)PRIM5(SYS_getsockopt, fd, level, name, value, n);

@@ -9,6 +9,7 @@
 #include "prim.h"
 #include "segment.h"
 #include "source.h"
+#include "stream.h"
 #include "thread.h"
 
 /*
@@ -58,17 +59,19 @@ static bool read_landing(struct landing *l, uintptr_t p, uintptr_t end, struct s
 	uint32_t sequence = atomic_load(&l->sequence);
 	uintptr_t base = l->base, lo = landing_lo(l), hi = landing_hi(l), from, to;
 	int source = l->source;
+	bool stream = l->is_stream;
 
-	if ((sequence & 1) || !source || l->freed || !base || lo >= hi || lo >= end || hi <= p)
+	if ((sequence & 1) || !(source || stream) || l->freed || !base || lo >= hi || lo >= end || hi <= p)
 		return false;
 	/* what was unmapped or opened by a call that no hook heard no longer means the file */
 	if (!maps_still_armed(lo, hi))
 		return false;
 	from = begin_of(l, p, base, lo);
-	to = end_of(l, end, base + l->length, hi);
+	to = end_of(l, end, base + (stream ? l->stream->image : l->length), hi);
 	*g = (struct segment){
 		.p = (const char *)from, .n = to - from, .l = l, .sequence = sequence,
-		.source = source - 1, .fd = source_at(source - 1)->fd,
+		.source = source - 1, .fd = stream ? 0 : source_at(source - 1)->fd,
+		.kind = stream ? l->stream->kind : STATS_KIND_FILE,
 		.offset = l->offset + (off_t)(from - base), .at = from - base,
 		.lazy_from = lo - base, .lazy_to = hi - base,
 		.length = l->length, .read_site = l->site, .reader = l->reader, .read_fd = l->fd,
@@ -170,6 +173,7 @@ static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)
 		}
 		s->count++;
 		s->landed++;
+		s->streams += g->source < 0;
 		p = (uintptr_t)g->p + g->n;
 	}
 	return cut_memory(s, p, end);
@@ -177,7 +181,7 @@ static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)
 
 bool segments_build(struct segments *s, const struct iovec *iov, size_t count)
 {
-	s->count = s->landed = s->mapped = 0;
+	s->count = s->landed = s->mapped = s->streams = 0;
 	s->why = VERDICT_REWRITTEN;
 	s->left = LARGEST_CALL;
 	for (size_t i = 0; i < count; i++) {
@@ -194,37 +198,104 @@ bool segments_build(struct segments *s, const struct iovec *iov, size_t count)
 
 static bool still_means(const struct segment *g)
 {
-	if (relaxed(source_at(g->source)->fd) != g->fd)
+	if (g->source >= 0 && relaxed(source_at(g->source)->fd) != g->fd)
 		return false;
 	return g->l ? relaxed(g->l->sequence) == g->sequence
 		    : mapping_still((uintptr_t)g->p, g->mapping);
 }
 
-bool segments_pin(const struct segments *s)
+/* ---- pins ---- */
+
+static bool is_first(const struct segments *s, unsigned i)
 {
-	struct thread *t = thread_self();
+	return s->seg[i].pipe && (i == 0 || s->seg[i - 1].pipe != s->seg[i].pipe);
+}
+
+/* The pipe of the segment before G if G goes on where that ends: a chunk that was cut by the iovec. */
+static struct pipe *same_pipe(const struct segments *s, unsigned i)
+{
+	const struct segment *g = &s->seg[i], *before = i ? &s->seg[i - 1] : NULL;
+
+	if (!before || !before->pipe || before->l != g->l || before->at + before->n != g->at)
+		return NULL;
+	return stream_has(before->pipe, g->at, g->n) ? before->pipe : NULL;
+}
+
+static bool hold_pipes(struct segments *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct segment *g = &s->seg[i];
+
+		if (!g->l || g->source >= 0)
+			continue;
+		g->pipe = same_pipe(s, i);
+		if (!g->pipe)
+			g->pipe = stream_hold(g->l->stream, g->at, g->n);
+		if (!g->pipe)
+			return false;
+		g->fd = g->pipe->out;
+	}
+	return true;
+}
+
+static bool seek_pipes(const struct segments *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (is_first(s, i) && !stream_seek(s->seg[i].pipe, s->seg[i].at))
+			return false;
+	return true;
+}
+
+static void leave_pipes(struct segments *s)
+{
+	for (unsigned i = s->count; i-- > 0;)
+		if (is_first(s, i))
+			stream_leave(s->seg[i].l->stream, s->seg[i].pipe);
+}
+
+static void set_hazards(const struct segments *s, struct thread *t)
+{
 	unsigned n = 0;
 
-	if (!t)
-		return false;
 	for (unsigned i = 0; i < s->count; i++)
-		if (segment_is_file(&s->seg[i]))
+		if (segment_is_file(&s->seg[i]) && s->seg[i].source >= 0)
 			set_relaxed(t->hazard[n++], s->seg[i].source + 1);
 	while (n < THREAD_HAZARDS && atomic_load_explicit(&t->hazard[n], memory_order_relaxed))
 		set_relaxed(t->hazard[n++], 0);
 	if (!thread_single())
 		atomic_thread_fence(memory_order_seq_cst);
-	/* who lets a source go first takes its meaning from landing or mapping, then looks at the hazards */
+}
+
+static bool unchanged(const struct segments *s)
+{
 	for (unsigned i = 0; i < s->count; i++)
 		if (segment_is_file(&s->seg[i]) && !still_means(&s->seg[i]))
 			return false;
 	return true;
 }
 
-void segments_unpin(void)
+bool segments_pin(struct segments *s)
+{
+	struct thread *t = thread_self();
+
+	if (!t)
+		return false;
+	set_hazards(s, t);
+	/* who lets a source go first takes its meaning from the landing, then looks at the hazards */
+	if (likely(!s->streams))
+		return unchanged(s);
+	if (hold_pipes(s) && unchanged(s) && seek_pipes(s))
+		return true;
+	leave_pipes(s);
+	return false;
+}
+
+void segments_unpin(struct segments *s)
 {
 	struct thread *t = thread_self_record;
 
 	for (int i = 0; t && i < THREAD_HAZARDS && atomic_load_explicit(&t->hazard[i], memory_order_relaxed); i++)
 		atomic_store_explicit(&t->hazard[i], 0, memory_order_release);
+	if (s->streams)
+		leave_pipes(s);
 }

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "landing.h"
+#include "pipes.h"
 #include "shunt.h"
 #include "verdict.h"
 
@@ -20,18 +21,20 @@ struct segment {
 	struct landing *l;      /* NULL: memory, or a mapping */
 	uint64_t mapping;       /* its serial; 0: none */
 	uint32_t sequence;      /* of l, when this was read */
-	int source;             /* index */
-	int fd;                 /* of the source: our own duplicate */
-	off_t offset;           /* in the source */
+	int source;             /* index; -1: a stream */
+	struct pipe *pipe;      /* of a stream: where its bytes are, while pinned */
+	int fd;                 /* of the source: our own duplicate, or the end of the pipe */
+	off_t offset;           /* in the source; of a stream: in the chunk */
 	size_t at;              /* of p in the chunk */
 	size_t lazy_from, lazy_to; /* in the chunk: what lies in armed pages */
 	size_t length;          /* of the chunk */
 	struct site *read_site;
 	int reader, read_fd;
+	uint8_t kind;           /* of the source: enum stats_kind */
 };
 
 struct segments {
-	unsigned count, landed, mapped;
+	unsigned count, landed, mapped, streams;
 	enum verdict why;       /* why something that is mapped is memory here; REWRITTEN: nothing is */
 	size_t left;            /* of what one call can write */
 	struct segment seg[SEGMENTS];
@@ -54,9 +57,10 @@ bool segments_build(struct segments *s, const struct iovec *iov, size_t count);
 /*
  * Makes sure that the sources of all segments of files stay open until
  * segments_unpin, and that landings and mappings still mean what they did. May be left by
- * longjmp or cancellation: a forgotten pin only keeps a duplicate open longer.
+ * longjmp or cancellation: a forgotten pin only keeps a duplicate open longer, and a
+ * stream's bytes from being sent by anything but a plain write. False: nothing is pinned.
  */
-bool segments_pin(const struct segments *s);
-void segments_unpin(void);
+bool segments_pin(struct segments *s);
+void segments_unpin(struct segments *s);
 
 #endif

@@ -53,9 +53,9 @@ static enum verdict judge_sink(int fd, struct fd_entry *e, int flags)
 
 	if (kind != STATS_KIND_TCP && kind != STATS_KIND_UNIX)
 		return e->refusal != VERDICT_REWRITTEN ? e->refusal : VERDICT_SINK_KIND;
-	if (flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT))
+	if (flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE))
 		return VERDICT_SEND_FLAGS;
-	if (!flags && !e->timeout)
+	if (!(flags & ~MSG_MORE) && !e->timeout)
 		return VERDICT_REWRITTEN;
 	if (fd_is_nonblocking(fd))
 		return VERDICT_REWRITTEN;
@@ -168,13 +168,13 @@ static struct stats_route *account_mapped(int fd, struct fd_entry *e, const stru
 static struct stats_route *account(int fd, struct fd_entry *e, const struct segment *g, size_t n,
 				   struct site *write_site)
 {
-	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = g->read_site,
+	struct pair_chunk c = { .source = g->kind, .read_site = g->read_site,
 				.write_site = write_site, .source_fd = g->read_fd, .sink_fd = fd };
 	struct stats_route *route = pair_route(&c, e);
 	struct thread *t = thread_self();
 	size_t saved = advance(g, n, route);
 
-	route->engine = STATS_ENGINE_SENDFILE;
+	route->engine = g->source < 0 ? STATS_ENGINE_SPLICE : STATS_ENGINE_SENDFILE;
 	stats_add(&route->bytes, n);
 	stats_add(&route->bytes_rewritten, n);
 	stats_add_signed(&route->copies_avoided, (int64_t)(n + saved));
@@ -254,10 +254,13 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 
 	if (!segments_build(&s, iov, count) || s.landed + s.mapped == 0)
 		return not_cut(&s);
+	/* sendfile cannot say that there is more to come */
+	if ((flags & MSG_MORE) && s.streams < s.landed + s.mapped)
+		return VERDICT_SEND_FLAGS;
 	if (!segments_pin(&s))
 		return thread_self() ? VERDICT_LOOKED_AT : VERDICT_LIMIT;
 	if (s.count > 1 && !writers_alone(e)) {
-		segments_unpin();
+		segments_unpin(&s);
 		return VERDICT_SECOND_WRITER;
 	}
 	for (unsigned i = 0; i < s.count; i++)
@@ -265,7 +268,7 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	why = VERDICT_REWRITTEN;
 	*ret = send_quietly(fd, e, &s, flags, sent, &why);
 	writers_done();
-	segments_unpin();
+	segments_unpin(&s);
 	if (*ret == ENGINE_PLAINLY)
 		return why;
 	calls = prim_calls - calls;
@@ -300,7 +303,7 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 	if (e)
 		why = judge_sink(fd, e, flags);
 	if (why == VERDICT_REWRITTEN && config.mode == MODE_OBSERVE) {
-		refused = observe(iov, count);
+		refused = flags & MSG_MORE ? VERDICT_SEND_FLAGS : observe(iov, count);
 		errno = saved;
 		return false;
 	}
@@ -328,6 +331,8 @@ static bool reported_sink(enum stats_kind kind)
 
 static enum verdict sink_refusal(const struct fd_entry *e, enum stats_kind kind)
 {
+	if (fd_is_any_file(e))
+		return VERDICT_WOULD_NOT_PAY; /* the kernel copies into a file in any case */
 	if (e->refusal != VERDICT_REWRITTEN)
 		return e->refusal;
 	return kind == STATS_KIND_PIPE ? VERDICT_SINK_KIND : VERDICT_REWRITTEN;
@@ -376,7 +381,7 @@ void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, cons
 			continue;
 		e = fd_entry(fd);
 		kind = e ? fd_classify(fd, e) : STATS_KIND_UNKNOWN;
-		if (!reported_sink(kind))
+		if (!reported_sink(kind) && !(e && fd_is_any_file(e)))
 			return;
 		watch_written(iov[i].iov_base, n, fd, e, site_of(caller), sink_refusal(e, kind));
 	}

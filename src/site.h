@@ -10,6 +10,7 @@
 #ifndef SHUNT_SITE_H
 #define SHUNT_SITE_H
 
+#include "pays.h"
 #include "shunt.h"
 #include "verdict.h"
 
@@ -30,6 +31,8 @@ struct site {
 	_Atomic uint8_t edge_level; /* edges that were learned: edge_wait is 16 * 4 ^ level */
 	_Atomic bool wanted;        /* a row of the report waits for its name */
 	_Atomic bool crosses;       /* another thread writes than reads */
+	_Atomic uint8_t sink;       /* enum stats_kind of what its chunks were last written to */
+	struct pays pays;           /* of streams read here */
 	struct patience patience;
 };
 

@@ -23,7 +23,7 @@
 #define STATS_RUN_VARIABLE "SHUNT_RUN"
 
 #define STATS_MAGIC "shunt-stats\0\0\0\0"
-#define STATS_LAYOUT 2 /* changes with every change of the structs below */
+#define STATS_LAYOUT 3 /* changes with every change of the structs below */
 
 enum {
 	STATS_ROUTES = 128, /* the last row takes what does not fit */

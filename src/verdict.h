@@ -32,6 +32,10 @@
 	V(LOCKED, "locked", "this process has locked or leased the file")                          \
 	V(NEAR_END, "near-end", "the read reached beyond the end of the file")                     \
 	V(NOT_CACHED, "not-cached", "another thread writes, and the file is not in memory")        \
+	V(NOT_FULL, "not-full", "the reads of the stream return less than they ask for")           \
+	V(SOURCE_OPTIONS, "source-options", "an option of the socket read from rules splice out")  \
+	V(WOULD_NOT_PAY, "would-not-pay", "an exact way without a copy costs more than it saves")  \
+	V(NO_PIPE, "no-pipe", "no hidden pipe was free, or it took no more; see pipes")            \
 	V(NOT_A_STREAM, "not-a-stream", "the socket keeps message boundaries, as UDP does")        \
 	V(SINK_KIND, "sink-kind", "the sink is not TCP, MPTCP or a UNIX stream socket")            \
 	V(SEND_FLAGS, "send-flags", "the call had flags that sendfile cannot honour")              \

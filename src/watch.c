@@ -19,6 +19,7 @@ struct watched {
 	_Atomic int fd;
 	_Atomic int reader;
 	_Atomic uint8_t why; /* enum verdict */
+	_Atomic bool stream; /* no file was read */
 	_Atomic bool looked; /* a look that is not in the accounts yet */
 };
 
@@ -38,6 +39,12 @@ static struct watched *entry_of(uintptr_t base)
 	return &table[(base * UINT64_C(0x9e3779b97f4a7c15) >> 44) % WATCHED];
 }
 
+/* Does a chunk of verdict WHY say anything of its loop? */
+static bool tells(uint8_t why)
+{
+	return why != VERDICT_TOO_SMALL && why != VERDICT_WOULD_NOT_PAY && why != VERDICT_NOT_FULL;
+}
+
 static int self_tid(void)
 {
 	struct thread *t = thread_self();
@@ -45,10 +52,18 @@ static int self_tid(void)
 	return t ? relaxed(t->tid) : 0;
 }
 
+static bool is_no_file(uint8_t kind)
+{
+	return kind != STATS_KIND_UNKNOWN && kind != STATS_KIND_FILE;
+}
+
 static void put(struct watched *w, const void *buf, size_t n, size_t written, int fd,
 		struct site *site, enum verdict why)
 {
+	struct fd_entry *e = fd_peek(fd);
+
 	set_relaxed(w->base, 0);
+	set_relaxed(w->stream, e && (relaxed(e->no_file) || is_no_file(relaxed(e->kind))));
 	set_relaxed(w->length, n);
 	set_relaxed(w->written, written);
 	set_relaxed(w->site, site);
@@ -65,7 +80,7 @@ void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdi
 	struct watched *w = entry_of((uintptr_t)buf);
 
 	/* a loop that reads and does not write is not ours; a small read between says nothing */
-	if (relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site && why != VERDICT_TOO_SMALL)
+	if (relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site && tells((uint8_t)why))
 		site_strayed(site);
 	put(w, buf, n, 0, fd, site, why);
 }
@@ -96,11 +111,19 @@ bool watch_knows(const void *buf, size_t n)
 	return false;
 }
 
+static enum stats_kind source_kind(const struct watched *w)
+{
+	struct fd_entry *e = w->stream ? fd_peek(w->fd) : NULL;
+
+	return e ? fd_classify(w->fd, e) : STATS_KIND_FILE;
+}
+
 static void account(struct watched *w, size_t n, bool first, int fd, struct fd_entry *sink,
 		    struct site *write_site, enum verdict why)
 {
-	struct pair_chunk c = { .source = STATS_KIND_FILE, .read_site = relaxed(w->site),
-				.write_site = write_site, .source_fd = relaxed(w->fd), .sink_fd = fd };
+	struct pair_chunk c = { .source = source_kind(w), .read_site = relaxed(w->site),
+				.write_site = write_site, .source_fd = relaxed(w->fd), .sink_fd = fd,
+				.sink = fd_is_any_file(sink) ? STATS_KIND_FILE : STATS_KIND_UNKNOWN };
 	struct stats_route *route;
 
 	site_name(write_site);
@@ -129,6 +152,8 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 
 	if (!base || !site || lo >= end || hi <= base)
 		return;
+	if (!w->stream && fd_is_any_file(sink))
+		return; /* copies of files are nobody's question */
 	if (lo < base)
 		lo = base;
 	if (hi > end)
@@ -142,9 +167,11 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 	if (relaxed(w->reader) != self_tid())
 		set_relaxed(site->crosses, true);
 	/* of a rest that is shorter than this nobody is told */
-	if (end - hi < WATCH_SMALLEST && length - written >= WATCH_SMALLEST &&
-	    relaxed(w->why) != VERDICT_TOO_SMALL)
-		site_passed(site);
+	if (end - hi >= WATCH_SMALLEST || length - written < WATCH_SMALLEST ||
+	    !tells(relaxed(w->why)) || fd_is_any_file(sink))
+		return;
+	set_relaxed(site->sink, relaxed(sink->kind));
+	site_passed(site);
 }
 
 void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,

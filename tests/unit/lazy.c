@@ -115,6 +115,11 @@ void guard_trap(const siginfo_t *info, ucontext_t *context)
 {
 }
 
+bool sig_in_handler(void)
+{
+	return false;
+}
+
 bool sig_own_faults(void)
 {
 	struct sigaction a = { .sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };

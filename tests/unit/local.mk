@@ -1,7 +1,7 @@
 # The unit tests: a cmocka program for each part that can be tested without a server.
 # No flags of their own, so that they share their objects.
 unit_programs = tests/unit/test_config tests/unit/test_engine tests/unit/test_landing \
-	tests/unit/test_mapping tests/unit/test_pair \
+	tests/unit/test_mapping tests/unit/test_pair tests/unit/test_pipes \
 	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
 	tests/unit/test_verdict
 
@@ -12,13 +12,14 @@ unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
 	src/copy.c src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/mapping.c \
-	src/maps.c src/prim.c src/prim_gate.c src/site.c \
-	src/source.c
+	src/maps.c src/pays.c src/pipes.c src/prim.c src/prim_gate.c src/site.c \
+	src/source.c src/stream.c
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h
 tests_unit_test_config_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_engine_SOURCES = tests/unit/test_engine.c src/engine_sendfile.c src/prim.c src/prim_gate.c
+tests_unit_test_engine_SOURCES = tests/unit/test_engine.c src/engine_sendfile.c src/prim.c \
+	src/prim_gate.c
 tests_unit_test_engine_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_mapping_SOURCES = tests/unit/test_mapping.c $(unit_landing) src/segment.c
@@ -30,6 +31,9 @@ tests_unit_test_landing_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/pair.c src/prim.c \
 	src/prim_gate.c
 tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_pipes_SOURCES = tests/unit/test_pipes.c $(unit_landing)
+tests_unit_test_pipes_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(unit_words) $(unit_report)
 tests_unit_test_report_LDADD = $(CMOCKA_LIBS)

@@ -246,7 +246,7 @@ static void segments(void)
 	CHECK(build(p + 100, 20000) && s.count == 1 && s.mapped == 1 && s.landed == 0);
 	CHECK(s.seg[0].p == p + 100 && s.seg[0].n == 20000 && s.seg[0].offset == 2 * PAGE + 100);
 	CHECK(s.seg[0].fd == source_at(s.seg[0].source)->fd && segments_pin(&s));
-	segments_unpin();
+	segments_unpin(&s);
 	CHECK(build(p, 16383) && s.count == 1 && s.mapped == 0 && s.why == VERDICT_TOO_SMALL);
 	config.min = PAGE;
 	CHECK(build(p, PAGE) && s.mapped == 1 && build(p, PAGE - 1) && s.mapped == 0);
@@ -257,7 +257,7 @@ static void segments(void)
 	CHECK(build(p, PAGE));
 	mapping_forget(p + 10 * PAGE, PAGE);
 	CHECK(!segments_pin(&s) && build(p, PAGE) && segments_pin(&s));
-	segments_unpin();
+	segments_unpin(&s);
 	mapping_forget_source(s.seg[0].source);
 	CHECK(!segments_pin(&s));
 }

@@ -91,6 +91,14 @@ void source_forked(void)
 {
 }
 
+void pipes_evade(int fd)
+{
+}
+
+void pipes_forked(void)
+{
+}
+
 /* ---- helpers ---- */
 
 static struct site sites[2 * STATS_ROUTES];
@@ -107,7 +115,7 @@ static struct fd_entry *sink(int fd, enum stats_kind kind)
 /* The row of a chunk of a file, read at site R, written at site W to FD, a TCP socket. */
 static struct stats_route *route(int r, int w, int fd)
 {
-	struct pair_chunk c = { STATS_KIND_FILE, &sites[r], &sites[w], 0, fd };
+	struct pair_chunk c = { STATS_KIND_FILE, STATS_KIND_UNKNOWN, &sites[r], &sites[w], 0, fd };
 
 	return pair_route(&c, sink(fd, STATS_KIND_TCP));
 }
@@ -153,7 +161,7 @@ static void run(void (*body)(void))
 
 static void same_row(void)
 {
-	struct pair_chunk c = { STATS_KIND_MAPPING, &sites[0], &sites[1], 0, 10 };
+	struct pair_chunk c = { STATS_KIND_MAPPING, STATS_KIND_UNKNOWN, &sites[0], &sites[1], 0, 10 };
 	struct stats_route *a;
 	char path[STATS_PATH] = "";
 
@@ -227,7 +235,7 @@ static void dropped_with_the_sink(void)
 {
 	struct fd_entry *e = sink(10, STATS_KIND_TCP), *other = sink(26, STATS_KIND_TCP);
 	struct stats_route *a = route(0, 1, 10), *b = route(0, 2, 10);
-	struct pair_chunk c = { STATS_KIND_FILE, &sites[0], &sites[1], 0, 10 };
+	struct pair_chunk c = { STATS_KIND_FILE, STATS_KIND_UNKNOWN, &sites[0], &sites[1], 0, 10 };
 
 	CHECK(e->pairs && route(0, 1, 26) == a && other->pairs && other->pairs != e->pairs);
 	CHECK(a != b);

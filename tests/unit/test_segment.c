@@ -274,13 +274,13 @@ static void pinned(void)
 	t->hazard[2] = 77; /* left by a call that a signal ended */
 	CHECK(segments_pin(&s));
 	CHECK(t->hazard[0] == a->source && t->hazard[1] == b->source && t->hazard[2] == 0);
-	segments_unpin();
+	segments_unpin(&s);
 	CHECK(t->hazard[0] == 0 && t->hazard[1] == 0);
 	/* read into anew between the two: the bytes are others */
 	CHECK(lazy_land(p + CHUNK, CHUNK, 6) == b && !segments_pin(&s));
-	segments_unpin();
+	segments_unpin(&s);
 	CHECK(build(p, 2 * CHUNK) && segments_pin(&s) && s.seg[1].offset == 6);
-	segments_unpin();
+	segments_unpin(&s);
 	landing_open(p, 1);
 	CHECK(!segments_pin(&s));
 	/* memory needs no pin, and its place in the list leaves no gap */
@@ -300,7 +300,7 @@ static void pin_keeps_open(void)
 	fd_reset(lazy_fd);
 	CHECK(source_at(index)->landings == 0 && source_at(index)->holders == 0);
 	CHECK(source_at(index)->fd == fd && prim_fcntl(fd, F_GETFD, 0) >= 0);
-	segments_unpin();
+	segments_unpin(&s);
 	source_reap(index);
 	CHECK(source_at(index)->fd == -1 && prim_fcntl(fd, F_GETFD, 0) == -EBADF);
 }
