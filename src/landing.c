@@ -33,6 +33,7 @@ static LARGE_TABLE _Atomic uint16_t granule[GRANULES]; /* armed ranges that touc
 static LARGE_TABLE _Atomic uint16_t hint[HINTS];       /* base -> slot + 1 */
 static struct lock arm_lock, table_lock;
 static int held; /* under arm_lock: > 0 forbids arming */
+static _Atomic uint32_t generation; /* changes whenever a range is armed */
 
 static unsigned slot_of(const struct landing *l)
 {
@@ -107,11 +108,30 @@ static uintptr_t range_end(const void *p, size_t n)
 	return n > UINTPTR_MAX - lo ? UINTPTR_MAX : lo + n;
 }
 
+struct landing *landing_find(uintptr_t base)
+{
+	unsigned i = atomic_load_explicit(&hint[hint_of(base)], memory_order_relaxed);
+
+	return i && slots[i - 1].base == base ? &slots[i - 1] : NULL;
+}
+
+/*
+ * The landing whose buffer begins at P, if it is armed in [p, hi). The pages that the
+ * buffers of armed landings touch are disjoint, so it is the only one there up to its
+ * buffer's end: with a thousand of them nothing need be scanned.
+ */
+static struct landing *begins_at(uintptr_t p, uintptr_t hi)
+{
+	struct landing *l = landing_find(p);
+
+	return l && overlaps(slot_of(l), p, hi) ? l : NULL;
+}
+
 bool landing_touches(const void *p, size_t n)
 {
 	uintptr_t lo = (uintptr_t)p, hi = range_end(p, n);
 
-	return n && filter_passes(lo, hi) && next_slot(0, lo, hi) >= 0;
+	return n && filter_passes(lo, hi) && (begins_at(lo, hi) || next_slot(0, lo, hi) >= 0);
 }
 
 struct landing *landing_first(uintptr_t p, size_t n)
@@ -121,17 +141,13 @@ struct landing *landing_first(uintptr_t p, size_t n)
 
 	if (!n || !filter_passes(p, hi))
 		return NULL;
+	first = begins_at(p, hi);
+	if (likely(first != NULL))
+		return first;
 	for (int i = next_slot(0, p, hi); i >= 0; i = next_slot((unsigned)i + 1, p, hi))
 		if (!first || landing_lo(&slots[i]) < landing_lo(first))
 			first = &slots[i];
 	return first;
-}
-
-struct landing *landing_find(uintptr_t base)
-{
-	unsigned i = atomic_load_explicit(&hint[hint_of(base)], memory_order_relaxed);
-
-	return i && slots[i - 1].base == base ? &slots[i - 1] : NULL;
 }
 
 /* ---- publishing an armed range ---- */
@@ -150,6 +166,7 @@ static void publish(struct landing *l, uintptr_t lo, uintptr_t hi)
 	atomic_store(&armed_lo[i], lo);
 	atomic_store(&armed_hi[i], hi);
 	atomic_fetch_add(&landing_armed, 1);
+	atomic_fetch_add(&generation, 1);
 }
 
 /* Nothing of L is armed any more. */
@@ -508,6 +525,7 @@ struct landing *landing_claim(uintptr_t base)
 		if (l) {
 			l->patience = (struct patience){ 0 };
 			l->freed = l->returns = false;
+			set_relaxed(l->alone_for, 0);
 			atomic_store(&l->touched, prim_now());
 			atomic_store(&l->base, base);
 			hint[hint_of(base)] = (uint16_t)(slot_of(l) + 1);
@@ -519,15 +537,18 @@ struct landing *landing_claim(uintptr_t base)
 	return l;
 }
 
-void landing_retire_overlaps(const struct landing *l, uintptr_t base, size_t n)
+void landing_retire_overlaps(struct landing *l, uintptr_t base, size_t n)
 {
 	uintptr_t lo = page_down(base), hi = page_up(base + n);
+	uint32_t now = atomic_load(&generation);
 
-	if (!landing_any())
+	if (!landing_any() || (relaxed(l->alone_at) == now && n <= relaxed(l->alone_for)))
 		return;
 	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi))
 		if (&slots[i] != l)
 			open_slot(&slots[i], lo, hi, NEUTRAL);
+	set_relaxed(l->alone_at, now);
+	set_relaxed(l->alone_for, n);
 }
 
 static bool others_overlap(const struct landing *l, uintptr_t lo, uintptr_t hi)

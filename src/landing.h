@@ -48,6 +48,8 @@ struct landing {
 	_Atomic uint8_t looks;      /* into this chunk, so far */
 	unsigned calls;             /* system calls that the read has cost, for the accounts */
 	struct patience patience;   /* what is learned of this buffer */
+	_Atomic uint32_t alone_at;  /* no other shares a page with so many bytes of the buffer, as of ... */
+	_Atomic size_t alone_for;   /* ... this number of armings */
 	_Atomic bool freed;         /* its block was given back since the last read */
 	_Atomic bool returns;       /* it was read into again after that: freed pages stay armed, and mean nothing */
 };
@@ -153,7 +155,7 @@ struct landing *landing_claim(uintptr_t base);
 struct landing *landing_find(uintptr_t base);
 
 /* Opens every other landing that has a page in common with the buffer [base, base + n). */
-void landing_retire_overlaps(const struct landing *l, uintptr_t base, size_t n);
+void landing_retire_overlaps(struct landing *l, uintptr_t base, size_t n);
 
 /* The armed pages of L; equal when there are none. Exact while L is locked. */
 uintptr_t landing_lo(const struct landing *l);
