@@ -404,15 +404,18 @@ static void header_to(int fd, char *p, int count)
 static void header_beside_thread(void)
 {
 	char *p = page_buffer(CHUNK);
-	int pair[2];
+	int pair[2], to;
 	pthread_t t;
 
 	for (int i = 0; i < 2; i++) {
 		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
 		    pthread_create(&t, NULL, receiving_thread, &pair[1]) != 0)
 			die("socketpair");
-		header_to(pair[0], p, i ? 25 : 2);
-		close(pair[0]);
+		to = i ? pair[0] : dup(pair[0]);
+		if (to != pair[0])
+			close(pair[0]);
+		header_to(to, p, i ? 25 : 2);
+		close(to);
 		pthread_join(t, NULL);
 		close(pair[1]);
 	}

@@ -1038,7 +1038,7 @@ static void in_thread(void *(*what)(void *), struct same_rig *r)
 static void threads(struct same_rig *r)
 {
 	pthread_t stays;
-	pthread_barrier_t never;
+	static pthread_barrier_t never; /* who waits there outlives this function */
 
 	pthread_barrier_init(&never, NULL, 2);
 	pthread_create(&stays, NULL, stay, &never);
