@@ -30,16 +30,25 @@ static bool sent_to(const struct fd_entry *e, const struct thread *self)
 }
 
 /*
- * Waits for a thread that is between two calls for one. Where it is blocked because the
- * socket is full, the one call would have let others in as well.
+ * Waits for a thread that is between two calls for one. While the socket is full it is
+ * blocked there, as this one will be; one that does not block is told so by the kernel.
  */
 static void wait_for_sender(int fd, const struct fd_entry *e, const struct thread *self)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	uint64_t begin = prim_now();
+	int ready = 1;
 
-	while (sent_to(e, self) && prim_poll(&p, 1, 0) == 1 && prim_now() - begin < LONGEST_NS)
+	while (ready >= 0 && sent_to(e, self) && prim_now() - begin < LONGEST_NS) {
 		prim_yield();
+		ready = prim_poll(&p, 1, 0);
+		if (ready != 0)
+			continue;
+		if (fd_is_nonblocking(fd))
+			return;
+		ready = prim_poll(&p, 1, -1);
+		begin = prim_now();
+	}
 }
 
 static COLD void second_writer(int fd, struct fd_entry *e, const struct thread *self)
