@@ -164,7 +164,7 @@ static bool kernel_is_fit(void)
 	       write_program((unsigned long)&to, &from, sizeof(to)) == sizeof(to);
 }
 
-void guard_init(void)
+COLD void guard_init(void)
 {
 	int saved = errno;
 
@@ -402,7 +402,7 @@ void guard_trap(const siginfo_t *info, ucontext_t *context)
 
 #else
 
-void guard_init(void)
+COLD void guard_init(void)
 {
 }
 

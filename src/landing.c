@@ -55,7 +55,7 @@ uintptr_t landing_hi(const struct landing *l)
 	return atomic_load_explicit(&armed_hi[slot_of(l)], memory_order_relaxed);
 }
 
-bool landing_init(void)
+COLD bool landing_init(void)
 {
 	size_t n = config.landings, size = n * (sizeof(*slots) + 2 * sizeof(*armed_lo));
 	char *p = prim_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

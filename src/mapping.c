@@ -21,7 +21,7 @@ enum { MAPPINGS = 1024, TRIES = 64, RELEASES = 16 };
 
 _Atomic unsigned mapping_count;
 
-static struct mapping table[MAPPINGS]; /* by address, disjoint */
+static LARGE_TABLE struct mapping table[MAPPINGS]; /* by address, disjoint */
 static _Atomic uint32_t sequence;
 static uint64_t serials;
 static struct lock table_lock;

@@ -101,7 +101,7 @@ static void resolve_all(void)
 	atomic_store_explicit(&resolved, true, memory_order_release);
 }
 
-void hook_resolve(void)
+COLD void hook_resolve(void)
 {
 	int saved = errno;
 

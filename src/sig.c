@@ -559,7 +559,7 @@ static void learn_pipe(void)
 		note_program_handler(SIGPIPE, (sighandler_t)k.handler);
 }
 
-void sig_init(void)
+COLD void sig_init(void)
 {
 	int saved = errno;
 	uint64_t mask;

@@ -279,7 +279,7 @@ struct thread *thread_enrol(void)
 	return t;
 }
 
-void thread_init(void)
+COLD void thread_init(void)
 {
 	if (!have_key)
 		have_key = pthread_key_create(&end_key, at_thread_end) == 0;
