@@ -9,6 +9,7 @@
 
 #include "debts.h"
 #include "fd.h"
+#include "format.h"
 #include "prim.h"
 
 int debts_in_poll(struct pollfd *fds, nfds_t n, int ret)
@@ -43,14 +44,12 @@ static uint64_t number_after(const char *line, const char *key, unsigned base)
 
 static int open_info(int epoll)
 {
-	char path[40] = "/proc/self/fdinfo/", digits[12];
-	size_t at = strlen(path);
-	int n = 0;
+	char path[40];
+	struct format f = format_into(path, sizeof(path));
 
-	for (unsigned v = (unsigned)epoll; n == 0 || v; v /= 10)
-		digits[n++] = (char)('0' + v % 10);
-	while (n)
-		path[at++] = digits[--n];
+	format_text(&f, "/proc/self/fdinfo/");
+	format_u64(&f, (unsigned)epoll);
+	format_char(&f, 0);
 	return prim_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "format.h"
 #include "peer.h"
 #include "lock.h"
 #include "pair.h"
@@ -37,17 +38,13 @@ static struct lock route_lock;
 /* readlink of /proc/self/fd/N, for the report's example; "" where it cannot be had */
 static void source_path(int fd, char *to, size_t size)
 {
-	char link[32] = "/proc/self/fd/";
-	size_t at = 14;
-	char digits[12];
-	int n = 0;
+	char link[32];
+	struct format f = format_into(link, sizeof(link));
 	ssize_t length;
 
-	for (unsigned v = (unsigned)fd; n == 0 || v; v /= 10)
-		digits[n++] = (char)('0' + v % 10);
-	while (n)
-		link[at++] = digits[--n];
-	link[at] = 0;
+	format_text(&f, "/proc/self/fd/");
+	format_u64(&f, (unsigned)fd);
+	format_char(&f, 0);
 	length = prim_readlinkat(AT_FDCWD, link, to, size - 1);
 	to[length > 0 ? length : 0] = 0;
 }

@@ -7,20 +7,8 @@
 #include <unistd.h>
 
 #ifdef __x86_64__
-/* The kernel's result: a value, or -errno. */
-static inline long inline6(long nr, long a, long b, long c, long d, long e, long f)
-{
-	long ret;
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
+#include "../same/inline.h"
+#define inline6 inline_call
 #else
 /* Elsewhere there is no guard, and the calls go by libc. */
 #include <errno.h>

@@ -4,6 +4,7 @@
  * with the last of this one. They must be what a read at that time would give; a write
  * would hide it if they were not, since it sends what is in the file, so the cases look.
  */
+#include "inline.h"
 #include "same.h"
 
 #include <sys/mman.h>
@@ -14,13 +15,9 @@ enum { HEAD = 1000, SOME = 20000 };
 /* mprotect of the page in which the buffer begins, by a call that no hook hears. */
 static void protect_head(struct same_rig *r, int protection)
 {
-	long page = (long)r->buf & -4096L, ret;
-#if defined(__x86_64__)
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(SYS_mprotect), "D"(page), "S"(4096), "d"(protection)
-			 : "rcx", "r11", "memory");
-#else
-	ret = syscall(SYS_mprotect, page, 4096, protection);
-#endif
+	long page = (long)r->buf & -4096L;
+	long ret = inline_call(SYS_mprotect, page, 4096, protection, 0, 0, 0);
+
 	same_say("mprotect", ret);
 }
 

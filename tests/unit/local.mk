@@ -28,8 +28,8 @@ tests_unit_test_mapping_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_landing_SOURCES = tests/unit/test_landing.c $(unit_landing)
 tests_unit_test_landing_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/pair.c src/prim.c \
-	src/prim_gate.c
+tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/format.c src/pair.c \
+	src/prim.c src/prim_gate.c
 tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_pipes_SOURCES = tests/unit/test_pipes.c $(unit_landing)
