@@ -68,7 +68,7 @@ void process_after_fork_child(void)
 	errno = saved;
 }
 
-void process_init(void)
+COLD void process_init(void)
 {
 	pthread_atfork(process_before_fork, process_after_fork_parent, process_after_fork_child);
 }

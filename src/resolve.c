@@ -60,7 +60,7 @@ static COLD void resolve(void **real, const char *name, uint32_t hash)
 
 /* As code, since a table of pointers to names would have to be relocated at each start. */
 #define RESOLVE(name) resolve((void **)&real_##name, #name, symbols_hash(#name, sizeof(#name) - 1));
-static void resolve_first(void)
+static COLD void resolve_first(void)
 {
 #define HOOK(ret, name, params, args, class) RESOLVE(name)
 #define HOOK_OPEN(ret, name, params, args, open)
@@ -82,7 +82,7 @@ static COLD void resolve_others(void)
 #undef HOOK_OPEN
 }
 
-static void resolve_usable_size(void)
+static COLD void resolve_usable_size(void)
 {
 	void *found;
 
@@ -91,7 +91,7 @@ static void resolve_usable_size(void)
 	hook_usable_size = (size_t (*)(void *))found;
 }
 
-static void resolve_all(void)
+static COLD void resolve_all(void)
 {
 	usable = symbols_begin(&symbols);
 	resolve_first();
