@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "engine.h"
+#include "hook.h"
 #include "prim.h"
 #include "thread.h"
 
@@ -23,9 +24,9 @@ static ssize_t cancellable(long nr, long a, long b, long c, long d, long e, long
 
 	if (thread_single())
 		return PRIM6(nr, a, b, c, d, e, f);
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
+	REAL(pthread_setcanceltype)(PTHREAD_CANCEL_ASYNCHRONOUS, &old);
 	r = PRIM6(nr, a, b, c, d, e, f);
-	pthread_setcanceltype(old, NULL);
+	REAL(pthread_setcanceltype)(old, NULL);
 	return r;
 }
 

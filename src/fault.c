@@ -53,10 +53,10 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 
 	if (signal == SIGBUS && info->si_code > 0 && stats_rescue(info->si_addr)) {
 		/* somebody truncated the file of the counters: they go on without it */
-	} else if (signal == SIGBUS && sig_defer(info, context)) {
-		/* it was sent, and comes when what it interrupted is over */
 	} else if (signal == SIGSYS && info->si_code == SYS_USER_DISPATCH) {
 		guard_trap(info, context);
+	} else if (sig_defer(signal, info, context)) {
+		/* it was sent, and comes when what it interrupted is over */
 	} else if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
 		pass_on(signal, info, context);
 	} else if (!landing_fault((uintptr_t)info->si_addr, was_write(context), &failed)) {

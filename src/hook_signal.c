@@ -27,10 +27,26 @@ static inline bool passive(void)
 	return thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed);
 }
 
+/* In the child of a vfork: it has the handlers of its parent, as the kernel knows them. */
+static int passive_action(int signal, const struct sigaction *action, struct sigaction *old)
+{
+	int ret = REAL(sigaction)(signal, action, old);
+
+	if (ret == 0 && old)
+		sig_late_show(sig_late_get(signal), old);
+	return ret;
+}
+
+static sighandler_t passive_handler(int signal, sighandler_t before)
+{
+	return sig_late_is_front((void *)before) ? (sighandler_t)(void *)sig_late_get(signal).handler
+						 : before;
+}
+
 EXPORT int sigaction(int signal, const struct sigaction *action, struct sigaction *old)
 {
 	if (passive())
-		return REAL(sigaction)(signal, action, old);
+		return passive_action(signal, action, old);
 	return sig_action(signal, action, old);
 }
 
@@ -69,7 +85,7 @@ EXPORT sighandler_t signal(int signal, sighandler_t handler)
 	bool restart;
 
 	if (passive())
-		return REAL(signal)(signal, handler);
+		return passive_handler(signal, REAL(signal)(signal, handler));
 	restart = signal < 1 || signal >= _NSIG || !(interrupting & sig_bit(signal));
 	return set(signal, handler, restart ? SA_RESTART : 0, true);
 }
@@ -87,7 +103,7 @@ EXPORT sighandler_t bsd_signal(int number, sighandler_t handler)
 EXPORT sighandler_t __sysv_signal(int signal, sighandler_t handler)
 {
 	if (passive())
-		return REAL(__sysv_signal)(signal, handler);
+		return passive_handler(signal, REAL(__sysv_signal)(signal, handler));
 	return set(signal, handler, (int)SA_RESETHAND | SA_NODEFER | SA_INTERRUPT, false);
 }
 
@@ -209,7 +225,7 @@ EXPORT sighandler_t sigset(int signal, sighandler_t handler)
 	sighandler_t before;
 
 	if (passive())
-		return REAL(sigset)(signal, handler);
+		return passive_handler(signal, REAL(sigset)(signal, handler));
 	if (handler == SIG_HOLD) {
 		if (one(SIG_BLOCK, signal, &old) < 0)
 			return SIG_ERR;
@@ -295,6 +311,14 @@ EXPORT void __longjmp_chk(jmp_buf env, int value)
 }
 
 /* ---- threads ---- */
+
+/* A thread that is cancelled anywhere would be while it holds a lock, unless signals are blocked. */
+EXPORT int pthread_setcanceltype(int type, int *old)
+{
+	if (type == PTHREAD_CANCEL_ASYNCHRONOUS)
+		atomic_fetch_or(&sig_must, SIG_MUST_OTHERS);
+	return REAL(pthread_setcanceltype)(type, old);
+}
 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)

@@ -28,7 +28,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/prim.c src/prim.h src/process.h src/quiet.h \
 	src/report_end.c src/report_path.c src/report_path.h src/resolve.c \
 	src/segment.c src/segment.h src/send.c src/send.h src/shunt.h \
-	src/sig.c src/sig.h src/sig_mask.c src/sig_stack.c src/site.c src/site.h \
+	src/sig.c src/sig.h src/sig_late.c src/sig_mask.c src/sig_stack.c src/site.c src/site.h \
 	src/sleep.c src/sleep.h src/source.c src/source.h \
 	src/stream.c src/stream.h \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \

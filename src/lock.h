@@ -4,8 +4,9 @@
  * taken, 2 taken and waited for).
  *
  * The rules: nothing is called under a lock that can block for long or calls
- * out of shunt. Signals are blocked while one is held if the program has any
- * handler, since hooks run in handlers and collectors stop threads by signal.
+ * out of shunt. No handler of the program's runs on a thread that holds one, since hooks
+ * run in handlers and collectors stop threads by signal: they wait (sig_late.c), or, where
+ * one of them cannot, signals are blocked.
  */
 #ifndef SHUNT_LOCK_H
 #define SHUNT_LOCK_H
@@ -17,6 +18,18 @@
 struct lock {
 	_Atomic uint32_t word;
 };
+
+/* What a thread that holds locks owes to the signals that came meanwhile. */
+struct lock_thread {
+	unsigned depth;  /* locks that it holds, or is about to */
+	bool late;       /* a handler waits for the last of them to be let go; all signals are blocked, ... */
+	uint64_t mask;   /* ... and this is what is blocked after it */
+};
+
+extern __thread struct lock_thread lock_thread __attribute__((tls_model("initial-exec")));
+
+/* The last lock is let go of and a handler waits: it runs now. */
+void lock_late(void);
 
 /* What lock_take changed and lock_drop puts back. */
 struct lock_held {
@@ -31,9 +44,12 @@ static inline void lock_take(struct lock *lock, struct lock_held *held)
 {
 	uint32_t expected = 0;
 
-	held->masked = sig_handlers_exist();
-	if (held->masked)
+	held->masked = sig_must_mask();
+	if (unlikely(held->masked))
 		prim_signals_block(&held->mask);
+	else
+		lock_thread.depth++;
+	atomic_signal_fence(memory_order_seq_cst);
 	if (unlikely(!atomic_compare_exchange_strong_explicit(
 		    &lock->word, &expected, 1, memory_order_acquire, memory_order_relaxed)))
 		lock_wait(lock);
@@ -43,8 +59,15 @@ static inline void lock_drop(struct lock *lock, const struct lock_held *held)
 {
 	if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2))
 		lock_wake(lock);
-	if (held->masked)
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(held->masked)) {
 		prim_signals_restore(&held->mask);
+		return;
+	}
+	lock_thread.depth--;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(lock_thread.late && lock_thread.depth == 0))
+		lock_late();
 }
 
 /* In the child of a fork: whoever held it is not here. */

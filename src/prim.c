@@ -9,6 +9,7 @@
 
 __thread unsigned long prim_calls;
 uint64_t prim_critical = ~UINT64_C(0);
+__thread struct lock_thread lock_thread;
 
 int prim_poll(struct pollfd *fds, unsigned n, int timeout_ms)
 {
@@ -102,4 +103,12 @@ COLD void lock_wait(struct lock *lock)
 COLD void lock_wake(struct lock *lock)
 {
 	PRIM3(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+COLD void lock_late(void)
+{
+	uint64_t mask = lock_thread.mask;
+
+	lock_thread.late = false;
+	prim_signals_restore(&mask);
 }

@@ -129,10 +129,11 @@ static size_t advance(const struct segment *g, size_t n, struct stats_route *rou
 	set_relaxed(l->written, end);
 	set_relaxed(l->route, route);
 	set_relaxed(l->credit, relaxed(l->credit) + saved);
-	set_relaxed(l->touched, prim_now());
 	if (end == g->length) {
 		patience_paid(&l->patience);
 		patience_paid(&g->read_site->patience);
+	} else {
+		set_relaxed(l->touched, prim_now()); /* of a whole one the time of its read will do */
 	}
 	return saved;
 }

@@ -47,6 +47,7 @@ _Atomic bool sig_active;
 static LARGE_TABLE struct disposition table[SIGNALS];
 static _Atomic int table_word;
 static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
+_Atomic unsigned sig_must = SIG_MUST_LEARN;
 static _Atomic(sighandler_t) pipe_handler;
 static _Atomic uint64_t inherited; /* the handlers that were there before us, or are ours no more */
 static void *_Atomic restorer; /* of a handler installed by libc; NULL if not known */
@@ -105,14 +106,17 @@ static COLD void learn_inherited(void)
 	for (int s = 1; s < SIGNALS; s++) {
 		if (s == 32) /* libc's own, that come with threads */
 			s = SIGRTMIN;
-		if (table[s].ours || ask_kernel(s, &k) < 0 || !is_handler((sighandler_t)k.handler))
+		if (table[s].ours || ask_kernel(s, &k) < 0 || !is_handler((sighandler_t)k.handler) ||
+		    sig_late_is_front(k.handler))
 			continue;
 		atomic_store_explicit(&handlers_exist, true, memory_order_relaxed);
+		atomic_fetch_or(&sig_must, is_fault(s) ? SIG_MUST_FAULTS : SIG_MUST_OTHERS);
 		inherited |= sig_bit(s);
 		if (k.flags & KERNEL_RESTORER)
 			atomic_store(&restorer, k.restorer);
 	}
 	atomic_store_explicit(&inherited_known, true, memory_order_release);
+	atomic_fetch_and(&sig_must, ~(unsigned)SIG_MUST_LEARN);
 }
 
 bool sig_handlers_exist(void)
@@ -120,6 +124,13 @@ bool sig_handlers_exist(void)
 	if (unlikely(!atomic_load_explicit(&inherited_known, memory_order_acquire)))
 		learn_inherited();
 	return atomic_load_explicit(&handlers_exist, memory_order_relaxed);
+}
+
+COLD bool sig_must_mask_slow(void)
+{
+	if (!atomic_load(&inherited_known))
+		learn_inherited();
+	return atomic_load(&sig_must) != 0;
 }
 
 sighandler_t sig_pipe_disposition(void)
@@ -278,8 +289,11 @@ static void front_endings(void)
 
 static void note_program_handler(int signal, sighandler_t handler)
 {
-	if (is_handler(handler))
+	if (is_handler(handler)) {
 		atomic_store_explicit(&handlers_exist, true, memory_order_relaxed);
+		if (is_fault(signal) && !table[signal].ours)
+			atomic_fetch_or(&sig_must, SIG_MUST_FAULTS);
+	}
 	if (signal == SIGPIPE)
 		atomic_store_explicit(&pipe_handler, handler, memory_order_relaxed);
 }
@@ -309,6 +323,7 @@ static uint64_t strip(int signal, const struct sigaction *action, struct sigacti
 static int exchange(int signal, const struct sigaction *action, struct sigaction *old)
 {
 	struct disposition *d = &table[signal];
+	struct sig_late was = sig_late_get(signal);
 	uint64_t stripped = 0;
 	struct sigaction inner, shown;
 
@@ -320,8 +335,14 @@ static int exchange(int signal, const struct sigaction *action, struct sigaction
 	}
 	if (action)
 		stripped = strip(signal, action, &inner);
-	if (REAL(sigaction)(signal, action ? &inner : NULL, old) < 0)
+	if (action && is_handler(action->sa_handler) && !sig_late_front(signal, &inner) &&
+	    !is_fault(signal))
+		atomic_fetch_or(&sig_must, SIG_MUST_OTHERS);
+	if (REAL(sigaction)(signal, action ? &inner : NULL, old) < 0) {
+		sig_late_put(signal, was);
 		return -1;
+	}
+	sig_late_show(was, old);
 	sig_set_bits(&old->sa_mask, sig_bits(&old->sa_mask) | d->stripped);
 	if (d->ours)
 		*old = d->shown;
@@ -365,6 +386,7 @@ void sig_note_raw(int signal)
 
 	atomic_store(&raw_changes, true);
 	atomic_store(&handlers_exist, true);
+	atomic_fetch_or(&sig_must, SIG_MUST_OTHERS);
 	if (signal < 1 || signal >= SIGNALS)
 		return;
 	table_take(&mask);
@@ -427,6 +449,7 @@ bool sig_own_faults(void)
 	if (own(SIGSEGV) && own(SIGBUS) && (!is_fault(SIGSYS) || own(SIGSYS))) {
 		prim_critical = ~sig_bit(SIGBUS);
 		atomic_store_explicit(&faults_owned, true, memory_order_release);
+		atomic_fetch_and(&sig_must, ~(unsigned)SIG_MUST_FAULTS);
 	}
 	table_drop(&mask);
 	errno = saved;
@@ -490,14 +513,16 @@ static bool was_sent(int signal, const siginfo_t *info)
 	return info->si_code <= 0 || (signal == SIGBUS && info->si_code == BUS_MCEERR_AO);
 }
 
-bool sig_defer(siginfo_t *info, void *context)
+bool sig_defer(int signal, siginfo_t *info, void *context)
 {
 	ucontext_t *c = context;
 	uint64_t mask = sig_bits(&c->uc_sigmask);
 
-	/* no mask of the program's has SIGSEGV in it */
-	if (!was_sent(SIGBUS, info) || !(mask & sig_bit(SIGSEGV)))
+	if (!was_sent(signal, info))
 		return false;
+	/* no mask of the program's has SIGSEGV in it */
+	if (signal != SIGBUS || !(mask & sig_bit(SIGSEGV)))
+		return sig_late_sent(signal, info, context);
 	sig_set_bits(&c->uc_sigmask, mask | sig_bit(SIGBUS));
 	PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGBUS, info);
 	return true;

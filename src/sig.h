@@ -13,7 +13,8 @@
  * for SIGSEGV or SIGBUS runs on our alternate stack where it did not ask for one; in a
  * handler of another signal SIGSEGV shows as not blocked, whatever sa_mask said; a
  * handler that blocks it by name and leaves it to its return to unblock it again finds it shown
- * as blocked from then on; a SIGSEGV that is sent while a thread believes it blocked stays with that thread.
+ * as blocked from then on; where a handler is exchanged for another, a thread that gets the signal in that
+ * instant may run the new one under the flags of the old; a SIGSEGV that is sent while a thread believes it blocked stays with that thread.
  */
 #ifndef SHUNT_SIG_H
 #define SHUNT_SIG_H
@@ -69,14 +70,30 @@ bool sig_faults_owned(void);
 void sig_chain(int signal, siginfo_t *info, void *context);
 
 /*
- * From our fault handler: a SIGBUS that was sent while this thread has its signals blocked by
- * prim_signals_block, which leaves SIGBUS out for the sake of the counters. True: it waits
- * in the kernel until they are unblocked.
+ * From our fault handler: a signal that was sent while this thread holds a lock, or has its
+ * signals blocked by prim_signals_block, which leaves SIGBUS out for the sake of the
+ * counters. True: it waits in the kernel until that is over.
  */
-bool sig_defer(siginfo_t *info, void *context);
+bool sig_defer(int signal, siginfo_t *info, void *context);
 
-/* Has the program any handler installed at all (now or ever)? Then critical sections block signals. */
+/* Has the program any handler installed at all (now or ever)? */
 bool sig_handlers_exist(void);
+
+/*
+ * Why sections under a lock block signals: there may be handlers that do not wait by themselves
+ * (sig_late.c). Bits: it is not known yet what was there before us; the program's own handler of
+ * a fault is not behind ours yet; others, for good.
+ */
+enum { SIG_MUST_LEARN = 1, SIG_MUST_FAULTS = 2, SIG_MUST_OTHERS = 4 };
+extern _Atomic unsigned sig_must __attribute__((visibility("hidden")));
+
+bool sig_must_mask_slow(void);
+
+static inline bool sig_must_mask(void)
+{
+	return unlikely(atomic_load_explicit(&sig_must, memory_order_acquire)) &&
+	       sig_must_mask_slow();
+}
 
 /* What the program's disposition of SIGPIPE is now: SIG_IGN, SIG_DFL, or its handler. */
 void (*sig_pipe_disposition(void))(int);
@@ -143,6 +160,34 @@ void sig_context(ucontext_t *context);
 /* Round exec: the kernel is given the mask and dispositions that the next program is to inherit, and back. */
 void sig_expose(void);
 void sig_hide(void);
+
+/*
+ * ---- handlers that wait until their thread holds no lock of ours: sig_late.c ----
+ *
+ * All of it for sig.c, with its table taken, and safe in a signal handler.
+ */
+typedef void sig_function(int, siginfo_t *, void *);
+
+/* What the program wants called where the kernel has ours; PLAIN: without SA_SIGINFO. */
+struct sig_late {
+	sig_function *handler;
+	bool plain;
+};
+
+/*
+ * Puts ours into ACTION, a handler of the program's for SIGNAL, which is noted. False: it is not one
+ * that can wait. To be undone by sig_late_put with what sig_late_get had given before.
+ */
+bool sig_late_front(int signal, struct sigaction *action);
+struct sig_late sig_late_get(int signal);
+void sig_late_put(int signal, struct sig_late was);
+
+/* ACTION is the kernel's: the program is to see its own handler, WAS. */
+void sig_late_show(struct sig_late was, struct sigaction *action);
+bool sig_late_is_front(const void *handler);
+
+/* A fault was sent: true if the thread holds a lock, and it comes later. */
+bool sig_late_sent(int signal, siginfo_t *info, void *context);
 
 /* The program changed a disposition behind our back: syscall(SYS_rt_sigaction, SIGNAL, ...). */
 void sig_note_raw(int signal);

@@ -520,6 +520,42 @@ static void fork_beside_a_reader(struct same_rig *r)
 	same_say("bad children", bad);
 }
 
+/* ---- a thread that may be cancelled at any instruction ---- */
+
+static void *read_for_ever(void *argument)
+{
+	struct same_rig *r = argument;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	for (;;) {
+		lseek(r->source, 0, SEEK_SET);
+		for (int i = 0; i < 8; i++)
+			same_get(r->source, r->buf, r->size);
+	}
+	return NULL;
+}
+
+/* It holds a lock most of the time: whoever reads into the buffer next must not wait for it. */
+static void cancelled_anywhere(struct same_rig *r)
+{
+	pthread_t t;
+	int rounds;
+
+	same_write(r);
+	for (rounds = 0; rounds < 100; rounds++) {
+		if (pthread_create(&t, NULL, read_for_ever, r) != 0)
+			break;
+		usleep(1000);
+		pthread_cancel(t);
+		pthread_join(t, NULL);
+		lseek(r->source, 0, SEEK_SET);
+		same_get(r->source, r->buf, r->size);
+	}
+	same_say("rounds", rounds);
+	same_say_buffer(r);
+	same_loop(r, 4);
+}
+
 static const struct same_case cases[] = {
 	{ "one_offset", one_offset, 0, 0 },
 	{ "one_offset_at_the_end", one_offset_at_the_end, 0, 0 },
@@ -533,6 +569,7 @@ static const struct same_case cases[] = {
 	{ "closed_behind_a_header", closed_behind_a_header, 0, 0 },
 	{ "looked_at_together", looked_at_together, 0, 0 },
 	{ "fork_beside_a_reader", fork_beside_a_reader, 0, 0 },
+	{ "cancelled_anywhere", cancelled_anywhere, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 static struct same_rig *rig;
@@ -459,6 +460,71 @@ static void usual_words(struct same_rig *r)
 	more(r);
 }
 
+/* ---- handlers that come while shunt holds a lock ---- */
+
+static volatile sig_atomic_t alarms, strange;
+
+/* A read into the buffer that is landed, which brings nothing: its pages are to be filled, which takes their lock. */
+static void read_nothing(int signal, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)context;
+	alarms++;
+	if (signal != SIGALRM || info->si_signo != SIGALRM || info->si_code != SI_KERNEL ||
+	    pread(rig->source, rig->buf + rig->size / 2, 4096, (off_t)1 << 40) != 0)
+		strange++;
+	errno = saved;
+}
+
+/* An alarm every 40 us: many come while a chunk lands. They come later then, as they are, and nothing stays blocked. */
+static void alarm_storm(struct same_rig *r)
+{
+	struct itimerval often = { { 0, 40 }, { 0, 40 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa;
+
+	rig = r;
+	handle_info(SIGALRM, read_nothing, SA_RESTART);
+	same_write(r);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (int i = 0; i < 60; i++) {
+		lseek(r->source, 0, SEEK_SET);
+		same_loop(r, 16);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	same_say("alarms came", alarms > 100);
+	same_say("strange", strange);
+	say_mask();
+	same_say("sigaction", sigaction(SIGALRM, NULL, &sa));
+	same_say("mine", sa.sa_sigaction == read_nothing);
+}
+
+/* The child of a vfork has its parent's handlers, and is shown the same. */
+static void shown_to_vforked(struct same_rig *r)
+{
+	static struct sigaction sa;
+	static sighandler_t before;
+	pid_t pid;
+
+	handle(SIGUSR1, note, SA_RESTART);
+	handle_info(SIGUSR2, note_info, 0);
+	same_write(r);
+	pid = vfork();
+	if (pid == 0) {
+		sigaction(SIGUSR1, NULL, &sa);
+		before = signal(SIGUSR2, SIG_DFL);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	same_say("mine", sa.sa_handler == note);
+	same_say("flags", sa.sa_flags & ~0x04000000);
+	same_say("mine", before == (sighandler_t)(void *)note_info);
+	raise(SIGUSR1);
+	same_say("seen", seen);
+	same_read(r);
+	same_write(r);
+}
+
 static const struct same_case cases[] = {
 	{ "own_segv", own_segv, SAME_LAZY, 0 },
 	{ "own_segv_jump", own_segv_jump, SAME_LAZY, 0 },
@@ -491,6 +557,8 @@ static const struct same_case cases[] = {
 	{ "pipe_blocked", pipe_blocked, SAME_UNIX, 0 },
 	{ "no_signal", no_signal, SAME_UNIX, 0 },
 	{ "usual_words", usual_words, 0, 0 },
+	{ "alarm_storm", alarm_storm, SAME_LAZY, 0 },
+	{ "shown_to_vforked", shown_to_vforked, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

@@ -100,7 +100,9 @@ int sig_unheard(void)
 }
 
 /* No: then locks do not block signals, and the alarm ends a case that waits for one. */
-bool sig_handlers_exist(void)
+_Atomic unsigned sig_must;
+
+bool sig_must_mask_slow(void)
 {
 	return false;
 }
@@ -127,7 +129,7 @@ bool sig_own_faults(void)
 	return sigaction(SIGSEGV, &a, NULL) == 0;
 }
 
-bool sig_defer(siginfo_t *info, void *context)
+bool sig_defer(int signal, siginfo_t *info, void *context)
 {
 	return false;
 }

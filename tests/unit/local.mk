@@ -41,7 +41,7 @@ tests_unit_test_report_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c $(unit_landing) src/segment.c
 tests_unit_test_segment_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_sig_SOURCES = tests/unit/test_sig.c src/sig.c src/sig_mask.c src/sig_stack.c \
+tests_unit_test_sig_SOURCES = tests/unit/test_sig.c src/sig.c src/sig_late.c src/sig_mask.c src/sig_stack.c \
 	src/prim_gate.c src/thread.c
 tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 

@@ -69,7 +69,9 @@ void peer_name(int fd, char *to, size_t size)
 }
 
 /* No: then locks do not block signals, and the alarm ends a case that waits for one. */
-bool sig_handlers_exist(void)
+_Atomic unsigned sig_must;
+
+bool sig_must_mask_slow(void)
 {
 	return false;
 }

@@ -41,6 +41,7 @@ size_t shunt_page = 4096;
 _Atomic int landing_armed;
 __thread unsigned long prim_calls __attribute__((tls_model("initial-exec")));
 uint64_t prim_critical = ~UINT64_C(0);
+__thread struct lock_thread lock_thread;
 
 static char *ours; /* a page that stands for a landing */
 static int ended, report_fd;
@@ -105,7 +106,7 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 {
 	if (info->si_code > 0 && ours && (char *)info->si_addr == ours)
 		mprotect(ours, 4096, PROT_READ | PROT_WRITE);
-	else if (signal != SIGBUS || !sig_defer(info, context))
+	else if (signal != SIGBUS || !sig_defer(signal, info, context))
 		sig_chain(signal, info, context);
 }
 

@@ -60,7 +60,9 @@ bool sig_in_handler(void)
 	return in_handler;
 }
 
-bool sig_handlers_exist(void)
+_Atomic unsigned sig_must = SIG_MUST_OTHERS;
+
+bool sig_must_mask_slow(void)
 {
 	return true;
 }

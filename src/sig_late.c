@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sig_late.c - the program's handlers wait while their thread holds a lock of ours.
+ *
+ * To block all signals round each lock would be two system calls a chunk in every program
+ * that has a handler. So the kernel is given a handler of ours, which jumps on to the program's
+ * in no more than a few instructions; but where the thread holds a lock it sends the
+ * signal again, by the information that it came with, with all signals blocked until
+ * the lock is let go of (lock_late). To the program that is a signal that came a little later.
+ *
+ * Only for signals of which no more than one waits: those in real time are queued, and one that is
+ * sent again would come last. And for no handler that the kernel forgets with the first call.
+ */
+#include <ucontext.h>
+
+#include "lock.h"
+#include "prim.h"
+#include "sig.h"
+
+enum { QUEUED = 32 }; /* from this number on more than one can wait */
+
+static struct {
+	_Atomic(sig_function *) handler;
+	_Atomic bool plain;
+} fronted[QUEUED];
+
+static void postpone(int signal, siginfo_t *info, ucontext_t *context)
+{
+	uint64_t before;
+
+	/* of handlers that interrupt each other here, the first knows the mask, and is the last to say so */
+	prim_signals_block(&before);
+	lock_thread.mask = sig_bits(&context->uc_sigmask);
+	lock_thread.late = true;
+	sig_set_bits(&context->uc_sigmask, prim_critical | sig_bit(signal));
+	if (PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), signal, info) < 0)
+		prim_tgkill(prim_getpid(), prim_gettid(), signal); /* no room: it comes without */
+}
+
+static void front(int signal, siginfo_t *info, void *context)
+{
+	if (unlikely(lock_thread.depth))
+		postpone(signal, info, context);
+	else
+		relaxed(fronted[signal].handler)(signal, info, context);
+}
+
+struct sig_late sig_late_get(int signal)
+{
+	struct sig_late l = { NULL, false };
+
+	if (signal < QUEUED) {
+		l.handler = relaxed(fronted[signal].handler);
+		l.plain = relaxed(fronted[signal].plain);
+	}
+	return l;
+}
+
+static void put(int signal, sig_function *handler, bool plain)
+{
+	set_relaxed(fronted[signal].plain, plain);
+	atomic_store(&fronted[signal].handler, handler);
+}
+
+bool sig_late_front(int signal, struct sigaction *action)
+{
+	if (signal >= QUEUED || signal == SIGSEGV || signal == SIGBUS || signal == SIGSYS ||
+	    action->sa_flags & (int)SA_RESETHAND)
+		return false;
+	put(signal, action->sa_sigaction, !(action->sa_flags & SA_SIGINFO));
+	action->sa_flags |= SA_SIGINFO;
+	action->sa_sigaction = front;
+	return true;
+}
+
+void sig_late_put(int signal, struct sig_late was)
+{
+	if (signal < QUEUED)
+		put(signal, was.handler, was.plain);
+}
+
+void sig_late_show(struct sig_late was, struct sigaction *action)
+{
+	if (action->sa_sigaction != front)
+		return;
+	action->sa_sigaction = was.handler;
+	if (was.plain)
+		action->sa_flags &= ~SA_SIGINFO;
+}
+
+bool sig_late_is_front(const void *handler)
+{
+	return handler == (const void *)front;
+}
+
+bool sig_late_sent(int signal, siginfo_t *info, void *context)
+{
+	if (!lock_thread.depth)
+		return false;
+	postpone(signal, info, context);
+	return true;
+}
