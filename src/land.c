@@ -28,6 +28,9 @@
 /* Measured per route, file -> socket: below these a landing does not pay. */
 enum { MIN_ODD = 32 * 1024, MIN_ALIGNED = 16 * 1024 };
 
+/* As much is read ahead at a time at the least, but for a file's first pages: half of the kernel's default. */
+enum { STRETCH = 64 * 1024 };
+
 /* Nanoseconds for which the head of the next chunk, read along with a tail, is taken as read just now. */
 enum { AHEAD_AGE = 1000000000 };
 
@@ -84,8 +87,9 @@ static bool page_resident(int fd, off_t offset)
 
 /*
  * Another thread writes what is read here: an event loop must not come to wait for
- * the disk. cachestat counts the pages, but answers only for files that one may write
- * to; else the middle and the last page are tried, since a file is read in ahead in order.
+ * the disk. cachestat counts the pages, those that are still on their way from the disk as
+ * well, and answers only for files that one may write to; so a page in each stretch that
+ * is read in at a time is tried.
  */
 static bool resident(int fd, off_t offset, size_t n)
 {
@@ -94,9 +98,13 @@ static bool resident(int fd, off_t offset, size_t n)
 	uint64_t first = page_down((uintptr_t)offset), last = page_up((uintptr_t)offset + n);
 
 	enum { CACHESTAT = 451 }; /* kernel >= 6.5, the same number everywhere */
-	if (PRIM4(CACHESTAT, fd, &range, &answer, 0) == 0)
-		return answer.cache >= (last - first) / shunt_page;
-	return page_resident(fd, offset + (off_t)n - 1) && page_resident(fd, offset + (off_t)(n / 2));
+	if (PRIM4(CACHESTAT, fd, &range, &answer, 0) == 0 &&
+	    answer.cache < (last - first) / shunt_page)
+		return false;
+	for (size_t end = n; end > 0; end -= end < STRETCH ? end : STRETCH)
+		if (!page_resident(fd, offset + (off_t)end - 1))
+			return false;
+	return true;
 }
 
 /* The whole pages that would be armed: inside the buffer, less those that the program is known to touch. */

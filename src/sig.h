@@ -14,7 +14,8 @@
  * handler of another signal SIGSEGV shows as not blocked, whatever sa_mask said; a
  * handler that blocks it by name and leaves it to its return to unblock it again finds it shown
  * as blocked from then on; where a handler is exchanged for another, a thread that gets the signal in that
- * instant may run the new one under the flags of the old; a SIGSEGV that is sent while a thread believes it blocked stays with that thread.
+ * instant may run the new one under the flags of the old; a SIGSEGV that is sent while a thread
+ * believes it blocked stays with that thread.
  */
 #ifndef SHUNT_SIG_H
 #define SHUNT_SIG_H
