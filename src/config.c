@@ -126,16 +126,25 @@ static void line_add_size(struct line *l, size_t n)
 	line_add_number(l, n);
 }
 
-/* What somebody typed, safe to show on a terminal and not endless. */
+/* What somebody typed, not endless; see quieten. */
 static void line_add_shown(struct line *l, struct piece p)
 {
 	size_t i;
 
 	for (i = 0; i < p.length && i < 60; i++)
-		line_add_char(l, (unsigned char)p.text[i] < 0x20 || p.text[i] == 0x7f ? '?'
-										      : p.text[i]);
+		line_add_char(l, p.text[i]);
 	if (i < p.length)
 		line_add(l, "...");
+}
+
+/* A line made of what somebody typed can do nothing to a terminal: C0, DEL, and C1 in UTF-8. */
+static void quieten(char *text)
+{
+	for (unsigned char *s = (unsigned char *)text; *s; s++)
+		if (*s < 0x20 || *s == 0x7f)
+			*s = '?';
+		else if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+			s[0] = s[1] = '?';
 }
 
 static struct line line_start(char *buf, size_t size)
@@ -299,8 +308,12 @@ static bool set_text(struct config *c, const struct config_option *o, struct pie
 	for (i = 0; i < p.length; i++) {
 		if (p.text[i] == '\\' && i + 1 < p.length)
 			i++;
-		to[n++] = p.text[i];
+		/* nor are there blanks at the ends that had a backslash before them: a dump is read again */
+		if (n > 0 || !is_blank(p.text[i]))
+			to[n++] = p.text[i];
 	}
+	while (n > 0 && is_blank(to[n - 1]))
+		n--;
 	memset(to + n, 0, o->size - n);
 	return true;
 }
@@ -439,6 +452,7 @@ void config_confirm(const struct config *c, config_warn_fn *say, void *context)
 		line_add(&l, " (");
 		line_add(&l, config_origin_word(c->origin[i]));
 		line_add_char(&l, ')');
+		quieten(buf);
 		say(context, buf);
 		said++;
 	}
@@ -473,6 +487,7 @@ static void complain(struct parser *p, struct piece item, const char *what, cons
 		line_add(&l, "; kept ");
 		add_value(&l, p->c, o);
 	}
+	quieten(buf);
 	if (p->warn)
 		p->warn(p->context, buf);
 }

@@ -168,6 +168,8 @@ void format_json(struct format *f, const char *text, size_t max)
 			hex4(f, 0xfffd);
 		else if (length == 1)
 			json_ascii(f, *s);
+		else if (is_control(s, length))
+			hex4(f, s[1]);
 		else
 			for (size_t i = 0; i < length; i++)
 				format_char(f, (char)s[i]);
