@@ -64,7 +64,8 @@ static bool kernel_cannot(const struct segment *g, ssize_t r)
 {
 	if (g->mapping && (r == 0 || r == -EIO))
 		return true;
-	return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -EOVERFLOW;
+	return r == -EINVAL || r == -ENOSYS || r == -EOPNOTSUPP || r == -EPERM || r == -EOVERFLOW ||
+	       r == -ENOMEM;
 }
 
 /* One call for N bytes of G, *OFFSET of its source on. What leaves a pipe is noted there. */

@@ -6,6 +6,8 @@
  * threads about, the bytes are read into new pages, which then take the place of
  * the protected ones in one step (mremap): nobody sees a page half filled. Those
  * pages are a mapping of their own for good, so that is done a bounded number of times.
+ * A process that has all the mappings it may have, or all the memory, gets no new pages: then
+ * they are filled while they are protected, by way of /proc/self/mem, and opened.
  */
 #include <errno.h>
 #include <string.h>
@@ -76,7 +78,44 @@ static bool fill_by_move(uintptr_t lo, uintptr_t hi, int fd, off_t offset)
 	return false;
 }
 
+/* Writes all of P, which nobody may touch, and that is protected still. */
+static bool write_whole(int mem, const char *p, size_t n, uintptr_t to)
+{
+	while (n > 0) {
+		ssize_t r = PRIM4(SYS_pwrite64, mem, p, n, to);
+
+		if (r == -EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		p += r;
+		n -= (size_t)r;
+		to += (size_t)r;
+	}
+	return true;
+}
+
+/* A page at a time, by way of the stack. The kernel writes there as for a debugger. */
+static bool fill_beneath(uintptr_t lo, uintptr_t hi, int fd, off_t offset)
+{
+	char piece[2048];
+	int mem = prim_openat(AT_FDCWD, "/proc/self/mem", O_WRONLY | O_CLOEXEC, 0);
+	uintptr_t at = lo;
+
+	if (mem < 0)
+		return false;
+	for (; at < hi; at += sizeof(piece))
+		if (!read_whole((uintptr_t)piece, (uintptr_t)piece + sizeof(piece), fd,
+				offset + (off_t)(at - lo)) ||
+		    !write_whole(mem, piece, sizeof(piece), at))
+			break;
+	prim_close(mem);
+	return at >= hi && prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
+}
+
 bool fill_pages(uintptr_t lo, uintptr_t hi, int fd, off_t offset)
 {
-	return thread_single() ? fill_in_place(lo, hi, fd, offset) : fill_by_move(lo, hi, fd, offset);
+	if (thread_single() && fill_in_place(lo, hi, fd, offset))
+		return true;
+	return fill_by_move(lo, hi, fd, offset) || fill_beneath(lo, hi, fd, offset);
 }

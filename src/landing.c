@@ -617,7 +617,8 @@ static bool open_freed(struct landing *l, uintptr_t address)
 
 	if (address < lo + ALLOCATOR_LINKS && l->site && hi - lo > shunt_page) {
 		site_touched(l->site, &l->site->head, 1);
-		return open_part(l, lo, lo + shunt_page);
+		if (open_part(l, lo, lo + shunt_page))
+			return true;
 	}
 	l->returns = false;
 	return open_part(l, lo, hi);
@@ -640,7 +641,8 @@ static bool learn_end(struct site *site, size_t from_head, size_t from_tail)
 /*
  * The first look into a chunk near one of its ends opens that end only: a loop
  * that parses the head, or an allocator that links free buffers there, keeps the
- * rest lazy, and the site learns to fill those pages as part of the edge.
+ * rest lazy, and the site learns to fill those pages as part of the edge. A process that
+ * has all the mappings it may have cannot part one in two: then all of it is opened.
  */
 static bool open_for_look(struct landing *l, uintptr_t address)
 {
@@ -654,11 +656,12 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	near_end = first && l->is_stream && learn_end(l->site, from_head, from_tail);
 	if (first && l->source && from_head <= EDGE_LOOKS) {
 		site_touched(l->site, &l->site->head, from_head);
-		return open_part(l, lo, page + shunt_page);
-	}
-	if (first && l->source && from_tail <= EDGE_LOOKS) {
+		if (open_part(l, lo, page + shunt_page))
+			return true;
+	} else if (first && l->source && from_tail <= EDGE_LOOKS) {
 		site_touched(l->site, &l->site->tail, from_tail);
-		return open_part(l, page, hi);
+		if (open_part(l, page, hi))
+			return true;
 	}
 	if (!open_part(l, lo, hi))
 		return false;

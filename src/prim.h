@@ -74,6 +74,13 @@ static inline long prim_raw(long nr, long a, long b, long c, long d, long e, lon
 #error "shunt knows x86_64 and aarch64"
 #endif
 
+#ifdef SHUNT_FAULTS
+/* The test build: a call may be told to fail, see tests/faults/plan.c. */
+long prim_planned(long nr, long a, long b, long c, long d, long e, long f)
+	__attribute__((visibility("hidden")));
+#define prim_raw prim_planned
+#endif
+
 #define PRIM6(nr, a, b, c, d, e, f)                                                               \
 	(prim_calls++, prim_raw((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
 #define PRIM5(nr, a, b, c, d, e) PRIM6(nr, a, b, c, d, e, 0)

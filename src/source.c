@@ -541,9 +541,15 @@ static void written(const struct stat *st)
 void source_written(int fd)
 {
 	struct stat st;
+	int ret;
 
-	if (source_any() && prim_fstat(fd, &st) == 0)
+	if (!source_any())
+		return;
+	ret = prim_fstat(fd, &st);
+	if (ret == 0)
 		written(&st);
+	else if (ret != -EBADF) /* which file it is cannot be told: it may be any */
+		landing_open_all();
 }
 
 void source_written_path(int dir, const char *path)

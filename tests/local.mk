@@ -23,6 +23,7 @@ include tests/signals/local.mk
 include tests/attacks/local.mk
 include tests/fuzz/local.mk
 include tests/guard/local.mk
+include tests/faults/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop
