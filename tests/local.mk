@@ -24,6 +24,7 @@ include tests/attacks/local.mk
 include tests/fuzz/local.mk
 include tests/guard/local.mk
 include tests/faults/local.mk
+include tests/stress/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop
