@@ -481,6 +481,31 @@ void landing_settle_thread(int thread)
 	open_where(read_by, (uint64_t)thread);
 }
 
+/*
+ * Where the kernel cannot be asked, protecting the pages once more is the question, and who opens
+ * them just now, another thread or a handler of this one, must be through with it or not have begun.
+ */
+static COLD bool assert_armed(struct landing *l, uint32_t sequence, uintptr_t lo, uintptr_t hi)
+{
+	struct lock_held h;
+	bool ok;
+
+	lock_take(&l->lock, &h);
+	ok = atomic_load(&l->sequence) == sequence && landing_lo(l) == lo && landing_hi(l) == hi &&
+	     maps_still_armed(lo, hi);
+	lock_drop(&l->lock, &h);
+	return ok;
+}
+
+bool landing_still_armed(struct landing *l, uint32_t sequence, uintptr_t lo, uintptr_t hi)
+{
+	enum maps_answer seen = maps_seen_armed(lo, hi);
+
+	if (unlikely(seen == MAPS_UNKNOWN))
+		return assert_armed(l, sequence, lo, hi);
+	return seen == MAPS_ARMED;
+}
+
 /* ---- arming ---- */
 
 /* A free slot, or the one that was longest untouched among some; table_lock is held. */

@@ -168,6 +168,12 @@ uintptr_t landing_hi(const struct landing *l);
 enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi);
 void landing_unarm(struct landing *l);
 
+/*
+ * maps_still_armed for who has not locked L: is [lo, hi) what is armed of L, by its record, which
+ * SEQUENCE numbers, and by the kernel?
+ */
+bool landing_still_armed(struct landing *l, uint32_t sequence, uintptr_t lo, uintptr_t hi);
+
 /* Opens L, locked, with a fill of what it means. False if that failed: it stays armed. */
 bool landing_open_locked(struct landing *l);
 

@@ -275,11 +275,7 @@ enum verdict maps_can_land(uintptr_t lo, uintptr_t hi)
 	return VERDICT_REWRITTEN;
 }
 
-/*
- * Without PROCMAP_QUERY the truth is asserted instead: protecting what is
- * protected changes nothing and costs 93 ns.
- */
-bool maps_still_armed(uintptr_t lo, uintptr_t hi)
+enum maps_answer maps_seen_armed(uintptr_t lo, uintptr_t hi)
 {
 	struct procmap_query q; /* not zeroed: the kernel goes by .size */
 	int fd = relaxed(maps_fd);
@@ -287,18 +283,31 @@ bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 	q.size = offsetof(struct procmap_query, dev_major);
 	q.query_flags = 0;
 	if (unlikely(atomic_load_explicit(&has_query, memory_order_relaxed) <= 0))
-		return prim_mprotect((void *)lo, hi - lo, 0) == 0;
+		return MAPS_UNKNOWN;
 	for (uintptr_t at = lo; at < hi; at = q.vma_end) {
 		int ret;
 
 		q.query_addr = at;
 		ret = fd < 0 ? -EBADF : prim_ioctl(fd, QUERY_REQUEST, &q);
 		if (ret < 0 && ret != -ENOENT)
-			return prim_mprotect((void *)lo, hi - lo, 0) == 0;
+			return MAPS_UNKNOWN;
 		if (ret < 0 || q.vma_start > at || (q.vma_flags & 15) != 0 || q.inode != 0)
-			return false;
+			return MAPS_OTHER;
 	}
-	return true;
+	return MAPS_ARMED;
+}
+
+/*
+ * Without PROCMAP_QUERY the truth is asserted instead: protecting what is
+ * protected changes nothing and costs 93 ns.
+ */
+bool maps_still_armed(uintptr_t lo, uintptr_t hi)
+{
+	enum maps_answer seen = maps_seen_armed(lo, hi);
+
+	if (unlikely(seen == MAPS_UNKNOWN))
+		return prim_mprotect((void *)lo, hi - lo, PROT_NONE) == 0;
+	return seen == MAPS_ARMED;
 }
 
 /* ---- mappings of files ---- */

@@ -20,7 +20,17 @@
  */
 enum verdict maps_can_land(uintptr_t lo, uintptr_t hi);
 
-/* Is [lo, hi) one run of private anonymous pages that nobody may touch, as arming left it? */
+/*
+ * Is [lo, hi) one run of private anonymous pages that nobody may touch, as arming left it? Asks, and
+ * changes nothing. UNKNOWN before kernel 6.11, and where there is no /proc.
+ */
+enum maps_answer { MAPS_ARMED, MAPS_OTHER, MAPS_UNKNOWN };
+enum maps_answer maps_seen_armed(uintptr_t lo, uintptr_t hi);
+
+/*
+ * The same; where it cannot be told, the pages are protected once more, if they are there. So the
+ * caller holds the lock of the landing and knows that its pages are armed.
+ */
 bool maps_still_armed(uintptr_t lo, uintptr_t hi);
 
 /*

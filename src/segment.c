@@ -64,7 +64,7 @@ static bool read_landing(struct landing *l, uintptr_t p, uintptr_t end, struct s
 	if ((sequence & 1) || !(source || stream) || l->freed || !base || lo >= hi || lo >= end || hi <= p)
 		return false;
 	/* what was unmapped or opened by a call that no hook heard no longer means the file */
-	if (!maps_still_armed(lo, hi))
+	if (!landing_still_armed(l, sequence, lo, hi))
 		return false;
 	from = begin_of(l, p, base, lo);
 	to = end_of(l, end, base + (stream ? l->stream->image : l->length), hi);
