@@ -29,6 +29,14 @@ static ssize_t read_all(int fd, void *buf, size_t size)
 	return (ssize_t)have;
 }
 
+/* A file is named first, and then filled: a process may be killed in between. */
+static bool is_blank(const struct stats *s)
+{
+	static const char nothing[sizeof(s->magic)];
+
+	return memcmp(s->magic, nothing, sizeof(nothing)) == 0;
+}
+
 /* The whole file into a new struct; NULL with *WHY said. */
 static struct stats *read_stats(int fd, struct counters_id *id, const char **why)
 {
@@ -45,6 +53,8 @@ static struct stats *read_stats(int fd, struct counters_id *id, const char **why
 	n = s ? read_all(fd, s, sizeof(*s)) : -ENOMEM;
 	if (n < 0)
 		*why = strerror((int)-n);
+	else if (is_blank(s))
+		*why = "empty: its process ended before it counted anything";
 	else if ((size_t)n < sizeof(s->magic) || memcmp(s->magic, STATS_MAGIC, sizeof(s->magic)))
 		*why = "not a counters file of shunt";
 	else if ((size_t)n >= offsetof(struct stats, ended) && s->layout != STATS_LAYOUT)

@@ -53,6 +53,8 @@ for f in text empty short layout link fifo dir; do
 	run 1 timeout 10 "$SHUNT" report $f.shunt
 	has err "$f.shunt: "; lines err 1; lines out 0
 done
+run 1 "$SHUNT" report empty.shunt
+has err 'empty: its process ended before it counted anything'
 run 1 "$SHUNT" report short.shunt a.shunt
 has out 'server[4711]'; has err 'short.shunt'; lines err 1
 # random bytes behind a good beginning, in every form; nothing may crash or upset a terminal
