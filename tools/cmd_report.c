@@ -22,6 +22,7 @@ static const char *const sort_words[] = {"bytes", "chunks", "rewritten", "looks"
 struct report {
 	int form;
 	bool verbose, kept;
+	uid_t owner; /* of the last file that was asked for */
 	struct report_options options;
 	struct families families;
 	int failed;
@@ -108,11 +109,13 @@ static void load(struct report *r, const char *path)
 
 	if (!s || !families_add(&r->families, s, &id))
 		r->failed++;
+	else
+		r->owner = id.owner;
 }
 
 /*
  * Of the same family as the process that was asked for? Strangers' files are passed
- * over in silence, and so are counts that the family's file has already: where
+ * over in silence, also those that a stranger says are none, and so are counts that the family's file has already: where
  * files are kept (the setting stats) they have gone into a report only.
  */
 static bool load_child(void *context, const char *path)
@@ -122,7 +125,8 @@ static bool load_child(void *context, const char *path)
 	struct counters_id id;
 	struct stats *s = counters_peek(path, &id);
 
-	if (s && families_same(parent, s) && (r->kept || s->reported == 0))
+	if (s && counters_trusted(id.owner, r->owner) && families_same(parent, s) &&
+	    (r->kept || s->reported == 0))
 		families_add_child(&r->families, s, &id);
 	else
 		free(s);

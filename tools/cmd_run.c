@@ -91,7 +91,10 @@ static int options(struct run *r, int argc, char **argv)
 	return -1;
 }
 
-/* A device or a pipe is left as it is: to open it could block or lose something. */
+/*
+ * A device or a pipe is left as it is: to open it could block or lose something. A link is not
+ * followed, here as at the end: who put it there may mean another file.
+ */
 static int create(const char *path)
 {
 	struct stat st;
@@ -99,7 +102,7 @@ static int create(const char *path)
 
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : access(path, W_OK) ? -errno : 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0666);
 	if (fd < 0)
 		return -errno;
 	close(fd);
@@ -169,6 +172,8 @@ static bool create_output(const struct run *r)
 {
 	int ret = r->output ? try_output(r->config.report) : 0;
 
+	if (ret == -ELOOP)
+		return cannot_write(r, "a symbolic link, which is not followed");
 	return ret == 0 || cannot_write(r, strerror(-ret));
 }
 

@@ -48,7 +48,7 @@ static struct stats *read_stats(int fd, struct counters_id *id, const char **why
 		*why = "not a regular file";
 		return NULL;
 	}
-	*id = (struct counters_id){st.st_dev, st.st_ino};
+	*id = (struct counters_id){st.st_dev, st.st_ino, st.st_uid};
 	s = calloc(1, sizeof(*s));
 	n = s ? read_all(fd, s, sizeof(*s)) : -ENOMEM;
 	if (n < 0)
@@ -96,6 +96,11 @@ struct stats *counters_load(const char *path, struct counters_id *id)
 	if (!s)
 		complain("report", "%s: %s", path, why);
 	return s;
+}
+
+bool counters_trusted(uid_t owner, uid_t user)
+{
+	return owner == 0 || owner == geteuid() || owner == user;
 }
 
 const char *counters_ended_word(const struct stats *s)

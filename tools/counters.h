@@ -15,11 +15,18 @@
 #include "config.h"
 #include "stats.h"
 
-/* Which file it was: several may be of one process. */
+/* Which file it was, since several may be of one process, and whose. */
 struct counters_id {
 	dev_t dev;
 	ino_t ino;
+	uid_t owner;
 };
+
+/*
+ * May a file of OWNER tell of a process of USER? Where counters lie in a directory that others write to
+ * as well, anybody may put a file under any name there. Root's and one's own may.
+ */
+bool counters_trusted(uid_t owner, uid_t user);
 
 /*
  * The counters in PATH, malloc'd; NULL after one complaint. What report_valid says
@@ -36,7 +43,8 @@ const char *counters_ended_word(const struct stats *s);
 
 /*
  * The counters file of the process PID, living or ended, into PATH of PATH_MAX:
- * what it has mapped, else what lies in the directories of the setting `stats`.
+ * what it has mapped, else what lies in the directories of the setting `stats` and belongs to root, to
+ * who asks, or to who the living process belongs to.
  */
 bool counters_find(const struct config *c, int pid, char *path);
 

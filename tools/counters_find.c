@@ -21,6 +21,7 @@
 struct newest {
 	int pid;
 	uint64_t ticks; /* of the living process, 0 if it is gone */
+	uid_t user;     /* whose it is; root's if it is gone */
 	time_t time;
 	char *path;
 };
@@ -54,7 +55,7 @@ static void consider(struct newest *best, const char *dir, const char *name)
 	if (file_pid(name, &ticks, &tail) != best->pid || !is_process(tail))
 		return;
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path) ||
-	    lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+	    lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || !counters_trusted(st.st_uid, best->user))
 		return;
 	if (best->ticks != 0 && ticks == best->ticks)
 		st.st_mtime = (time_t)(~0ULL >> 1); /* its own: nothing is newer */
@@ -132,7 +133,11 @@ static bool is_own(const void *context, const char *path)
 bool counters_find(const struct config *c, int pid, char *path)
 {
 	struct newest best = {.pid = pid, .ticks = procfs_start_ticks(pid), .path = path};
+	char proc[32];
+	struct stat st;
 
+	snprintf(proc, sizeof(proc), "/proc/%d", pid);
+	best.user = best.ticks && stat(proc, &st) == 0 ? st.st_uid : 0;
 	if (procfs_maps(pid, is_own, &pid, path))
 		return true;
 	path[0] = '\0';
