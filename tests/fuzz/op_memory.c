@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <malloc.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -338,6 +339,20 @@ static void refused(char *p, size_t n)
 	close(fd);
 }
 
+/* Before 6.11 a kernel does not tell what such calls did: doc/transparency.md. */
+static bool kernel_tells(void)
+{
+	struct {
+		uint64_t size, flags, address, rest[10];
+	} query = { .size = sizeof(query), .address = (uintptr_t)&query };
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	bool tells = fd >= 0 && ioctl(fd, _IOWR(0x66, 17, query), &query) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return tells;
+}
+
 /* These need memory of the program's own making. */
 static void map_own(char *p, size_t n, int how)
 {
@@ -381,7 +396,7 @@ int op_map(const struct op *op)
 	    (b->kind == BUFFER_HEAP && (n < 2 * PAGE || how < 7 || how == 9)) ||
 	    (how == 9 && b->kind == BUFFER_SHARED))
 		return 0;
-	if (how > 10)
+	if (how > 10 && kernel_tells())
 		map_own(b->p, b->size, how);
 	else if (how < 4)
 		map_own(p, size, how);
@@ -395,7 +410,7 @@ int op_map(const struct op *op)
 		SAY("mlock", mlock(p, size), munlock(p, size));
 	else if (how == 9)
 		refused(p, size);
-	else
+	else if (how == 10)
 		SAY("mincore", mincore(p, size, there));
 	return 0;
 }

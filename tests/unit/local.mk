@@ -61,3 +61,7 @@ else
 TESTS += tests/unit/none
 endif
 EXTRA_DIST += tests/unit/none
+
+# What tests/sanitizers/run builds.
+unit-programs: $(unit_programs)
+.PHONY: unit-programs
