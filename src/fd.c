@@ -73,12 +73,23 @@ bool fd_has_send_timeout(int fd)
 	return t.tv_sec || t.tv_usec;
 }
 
+/* Was a socket looked up? Then one that listens is too, once, and those that it accepts need not be. */
+static _Atomic bool sinks_asked;
+
 /* Allow-list: what is not TCP, MPTCP or a UNIX stream has rules of its own. */
 static enum stats_kind classify_socket(int fd, struct fd_entry *e)
 {
-	int domain = socket_option(fd, SO_DOMAIN), type = socket_option(fd, SO_TYPE);
-	int protocol = socket_option(fd, SO_PROTOCOL);
+	int domain, type, protocol;
 
+	if (e->born == STATS_KIND_TCP || e->born == STATS_KIND_UNIX) {
+		e->timeout = fd_has_send_timeout(fd);
+		return e->born;
+	}
+	domain = socket_option(fd, SO_DOMAIN);
+	type = socket_option(fd, SO_TYPE);
+	protocol = socket_option(fd, SO_PROTOCOL);
+	if (!relaxed(sinks_asked))
+		set_relaxed(sinks_asked, true);
 	if (type != SOCK_STREAM) {
 		e->refusal = VERDICT_NOT_A_STREAM;
 		return STATS_KIND_DATAGRAM;
@@ -95,7 +106,7 @@ static enum stats_kind classify_socket(int fd, struct fd_entry *e)
 
 static enum stats_kind classify_file(int fd, struct fd_entry *e, const struct stat *st)
 {
-	int flags = prim_fcntl(fd, F_GETFL, 0);
+	int flags = e->readable ? O_RDONLY : prim_fcntl(fd, F_GETFL, 0);
 
 	e->identity = source_identity(st->st_dev, st->st_ino);
 	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY)
@@ -127,19 +138,20 @@ enum stats_kind fd_classify(int fd, struct fd_entry *e)
 
 	if (likely(kind != STATS_KIND_UNKNOWN))
 		return kind;
+	if (e->born != STATS_KIND_UNKNOWN)
+		return classify(fd, e, &(struct stat){ .st_mode = S_IFSOCK });
 	return prim_fstat(fd, &st) < 0 ? STATS_KIND_UNKNOWN : classify(fd, e, &st);
 }
 
-bool fd_is_file(int fd, struct fd_entry *e)
+bool fd_is_file(int fd, struct fd_entry *e, struct stat *st)
 {
-	struct stat st;
-
-	if (atomic_load_explicit(&e->no_file, memory_order_relaxed))
+	st->st_mode = 0;
+	if (relaxed(e->no_file) || relaxed(e->born) != STATS_KIND_UNKNOWN)
 		return false;
 	if (likely(e->kind != STATS_KIND_UNKNOWN))
 		return e->kind == STATS_KIND_FILE;
-	if (prim_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return classify(fd, e, &st) == STATS_KIND_FILE;
+	if (prim_fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+		return classify(fd, e, st) == STATS_KIND_FILE;
 	e->no_file = true;
 	return false;
 }
@@ -168,13 +180,13 @@ bool fd_is_nonblocking(int fd)
 
 static void reset_entry(struct fd_entry *e, bool closing)
 {
-	e->no_file = e->noted = false;
+	e->no_file = e->noted = e->readable = false;
+	e->born = STATS_KIND_UNKNOWN;
 	e->writer = 0;
 	if (atomic_load_explicit(&e->kind, memory_order_relaxed) == STATS_KIND_UNKNOWN)
 		return;
 	atomic_fetch_add(&e->generation, 1);
 	source_unbind(e, closing);
-	pair_drop_sink(e);
 	fd_pay(e);
 	e->timeout = false;
 	e->stream = 0;
@@ -194,8 +206,46 @@ void fd_reset_file(int fd)
 {
 	struct fd_entry *e = fd_peek(fd);
 
+	if (e)
+		e->readable = false;
 	if (e && e->kind == STATS_KIND_FILE)
 		reset_entry(e, false);
+}
+
+/* ---- new numbers ---- */
+
+void fd_opened(int fd, int flags)
+{
+	struct fd_entry *e = fd_peek(fd);
+	int access = flags & O_ACCMODE;
+
+	if (!e)
+		return;
+	reset_entry(e, true);
+	e->readable = !(flags & (O_PATH | O_DIRECT)) && (access == O_RDONLY || access == O_RDWR);
+}
+
+void fd_made_socket(int fd)
+{
+	struct fd_entry *e = fd_entry(fd);
+
+	if (!e)
+		return;
+	reset_entry(e, true);
+	e->born = STATS_KIND_SOCKET;
+}
+
+/* It has domain, type and protocol of the one that listens. */
+void fd_accepted(int fd, int listener)
+{
+	struct fd_entry *e, *l = fd_peek(listener);
+
+	fd_made_socket(fd);
+	if (!l || !relaxed(sinks_asked) || (e = fd_peek(fd)) == NULL)
+		return;
+	fd_classify(listener, l);
+	if (l->refusal == VERDICT_REWRITTEN && (l->kind == STATS_KIND_TCP || l->kind == STATS_KIND_UNIX))
+		e->born = l->kind;
 }
 
 void fd_reset_range(unsigned first, unsigned last)

@@ -25,12 +25,14 @@ struct fd_entry {
 	_Atomic bool ours;           /* one of shunt's own */
 	_Atomic uint8_t stream;      /* enum verdict + 1: may it be read by splice? 0: not asked yet */
 	_Atomic bool timeout;        /* a socket with SO_SNDTIMEO */
+	_Atomic bool readable;       /* open() made it, to be read, without O_DIRECT */
+	_Atomic uint8_t born;        /* enum stats_kind: SOCKET if it was made as one, what its listener is if that is known */
 	_Atomic uint32_t identity;   /* of the inode: source_identity(); regular files only */
 	_Atomic int source;          /* index of its struct source + 1; 0: none yet */
 	_Atomic int owed;            /* an errno that sendfile swallowed: the next call returns it */
 	_Atomic int writer;          /* the only thread that ever wrote, negative for several: writers.h */
 	_Atomic bool noted;          /* all writes since its birth are noted in writer */
-	_Atomic(struct pair *) pairs; /* with this as the sink */
+	_Atomic(struct pair *) pair; /* that it was last the sink of; stays over a close */
 };
 
 /* The entry of FD, made if need be; NULL if FD is out of range or memory is short. */
@@ -45,6 +47,14 @@ struct fd_entry *fd_peek(int fd);
  */
 enum stats_kind fd_classify(int fd, struct fd_entry *e);
 
+/*
+ * FD is new: opened with FLAGS, made as a socket, accepted from LISTENER. What it meant is
+ * forgotten; what need not be asked of the kernel later is remembered. Keep errno.
+ */
+void fd_opened(int fd, int flags);
+void fd_accepted(int fd, int listener);
+void fd_made_socket(int fd);
+
 /* Has the socket FD an SO_SNDTIMEO, now? */
 bool fd_has_send_timeout(int fd);
 
@@ -54,8 +64,19 @@ static inline bool fd_is_any_file(const struct fd_entry *e)
 	return e->kind == STATS_KIND_FILE || (e->kind == STATS_KIND_OTHER && e->identity);
 }
 
-/* Is FD a regular file that can be read? Cheaper than fd_classify for what is not. */
-bool fd_is_file(int fd, struct fd_entry *e);
+/*
+ * Is FD a regular file that can be read? Cheaper than fd_classify for what is not. If the
+ * kernel had to be asked, *ST is its answer; else its st_mode is 0.
+ */
+bool fd_is_file(int fd, struct fd_entry *e, struct stat *st);
+
+/* Is FD known to have been made as a socket? */
+static inline bool fd_is_socket(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	return e && relaxed(e->born) != STATS_KIND_UNKNOWN;
+}
 
 /* How many descriptors owe an error (fd_entry.owed). 0: no hook need look. */
 extern _Atomic int fd_debts;

@@ -34,6 +34,14 @@ static int fresh(int ret)
 	return ret;
 }
 
+/* The same for what was opened with FLAGS. */
+static int fresh_file(int ret, int flags)
+{
+	if (ret >= 0 && !hook_passive())
+		fd_opened(ret, flags);
+	return ret;
+}
+
 /* ---- opening ---- */
 
 /* A file of which something is landed is about to be emptied or opened for writing. */
@@ -65,7 +73,7 @@ static void before_open(int dir, const char *path, int flags)
 		mode_t mode = OPEN_MODE(flags);                                                    \
                                                                                                    \
 		before_open(AT_FDCWD, path, flags);                                                \
-		return fresh(REAL(name)(path, flags, mode));                                       \
+		return fresh_file(REAL(name)(path, flags, mode), flags);                           \
 	}
 
 #define OPENAT_HOOK(name)                                                                          \
@@ -74,7 +82,7 @@ static void before_open(int dir, const char *path, int flags)
 		mode_t mode = OPEN_MODE(flags);                                                    \
                                                                                                    \
 		before_open(dir, path, flags);                                                     \
-		return fresh(REAL(name)(dir, path, flags, mode));                                  \
+		return fresh_file(REAL(name)(dir, path, flags, mode), flags);                      \
 	}
 
 OPEN_HOOK(open)
@@ -87,25 +95,25 @@ OPENAT_HOOK(openat64)
 EXPORT int __open_2(const char *path, int flags)
 {
 	before_open(AT_FDCWD, path, flags);
-	return fresh(REAL(__open_2)(path, flags));
+	return fresh_file(REAL(__open_2)(path, flags), flags);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
 	before_open(AT_FDCWD, path, flags);
-	return fresh(REAL(__open64_2)(path, flags));
+	return fresh_file(REAL(__open64_2)(path, flags), flags);
 }
 
 EXPORT int __openat_2(int dir, const char *path, int flags)
 {
 	before_open(dir, path, flags);
-	return fresh(REAL(__openat_2)(dir, path, flags));
+	return fresh_file(REAL(__openat_2)(dir, path, flags), flags);
 }
 
 EXPORT int __openat64_2(int dir, const char *path, int flags)
 {
 	before_open(dir, path, flags);
-	return fresh(REAL(__openat64_2)(dir, path, flags));
+	return fresh_file(REAL(__openat64_2)(dir, path, flags), flags);
 }
 
 EXPORT int creat(const char *path, mode_t mode)
@@ -307,6 +315,8 @@ static void before_fcntl(int fd, int command, void *argument)
 		source_before_use(fd, SOURCE_OTHER_LOCK);
 		break;
 	case F_SETFL:
+		if (fd_is_socket(fd))
+			break;
 		source_before_use(fd, SOURCE_FLAGS);
 		fd_reset_file(fd);
 		break;

@@ -33,10 +33,14 @@
 
 /* ---- fork ---- */
 
+_Atomic bool process_has_kin;
+
 void process_before_fork(void)
 {
 	if (thread_passive)
 		return;
+	if (!relaxed(process_has_kin))
+		set_relaxed(process_has_kin, true);
 	unwind_before_fork();
 	landing_hold();
 	landing_open_all();

@@ -236,7 +236,16 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 static int fresh(int ret)
 {
 	if (ret >= 0) {
-		fd_reset(ret);
+		fd_made_socket(ret);
+		writers_born(ret);
+	}
+	return ret;
+}
+
+static int accepted(int ret, int listener)
+{
+	if (ret >= 0) {
+		fd_accepted(ret, listener);
 		writers_born(ret);
 	}
 	return ret;
@@ -247,9 +256,9 @@ EXPORT int accept(int fd, struct sockaddr *from, socklen_t *from_n)
 	if (hook_passive())
 		return REAL(accept)(fd, from, from_n);
 	open_address(from, from_n);
-	sleep_before(fd);
+	sleep_before_accept(fd);
 	unwind_expect();
-	return fresh(REAL(accept)(fd, from, from_n));
+	return accepted(REAL(accept)(fd, from, from_n), fd);
 }
 
 EXPORT int accept4(int fd, struct sockaddr *from, socklen_t *from_n, int flags)
@@ -257,9 +266,9 @@ EXPORT int accept4(int fd, struct sockaddr *from, socklen_t *from_n, int flags)
 	if (hook_passive())
 		return REAL(accept4)(fd, from, from_n, flags);
 	open_address(from, from_n);
-	sleep_before(fd);
+	sleep_before_accept(fd);
 	unwind_expect();
-	return fresh(REAL(accept4)(fd, from, from_n, flags));
+	return accepted(REAL(accept4)(fd, from, from_n, flags), fd);
 }
 
 EXPORT int socket(int domain, int type, int protocol)

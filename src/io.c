@@ -31,7 +31,7 @@ void io_open_pieces(const struct iovec *iov, size_t count)
 
 /* May the chunk land, and does it? Anything but LAND_PLAINLY is the answer. */
 static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t at,
-			 struct io_read *r)
+			 const struct stat *st, struct io_read *r)
 {
 	ssize_t ret = LAND_PLAINLY;
 
@@ -46,7 +46,7 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 	}
 	if (!thread_single())
 		pthread_testcancel();
-	ret = land_read(fd, e, buf, n, at, r->site, &r->why);
+	ret = land_read(fd, e, buf, n, at, st, r->site, &r->why);
 	if (ret >= 0 && r->why != VERDICT_REWRITTEN && ret >= WATCH_SMALLEST)
 		watch_read(buf, (size_t)ret, fd, r->site, r->why);
 	return ret;
@@ -81,6 +81,7 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		   ssize_t *ret)
 {
 	struct fd_entry *e;
+	struct stat st;
 	bool file;
 
 	r->site = NULL;
@@ -92,10 +93,10 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 	e = fd_entry(fd);
 	if (!e)
 		return false;
-	file = fd_is_file(fd, e);
+	file = fd_is_file(fd, e, &st);
 	if (file && n >= WATCH_SMALLEST && n <= LARGEST_CALL && (at >= 0 || at == LAND_AT_OFFSET)) {
 		r->site = site_of(caller);
-		*ret = read_file(fd, e, buf, n, at, r);
+		*ret = read_file(fd, e, buf, n, at, &st, r);
 		if (*ret != LAND_PLAINLY)
 			return true;
 	}
@@ -151,6 +152,8 @@ void io_file_changes(int fd)
 		return;
 	e = landing_any() ? fd_peek(fd) : fd_entry(fd);
 	/* a mapping lasts as long as the process, often: then it pays to know what is written to */
+	if (fd_is_socket(fd))
+		return;
 	if (e && !landing_any())
 		fd_classify(fd, e);
 	if (!e || e->kind == STATS_KIND_UNKNOWN || (landing_any() && e->kind == STATS_KIND_OTHER) ||

@@ -43,6 +43,8 @@ struct attempt {
 	off_t at;               /* LAND_AT_OFFSET, or pread's */
 	off_t offset;           /* where the bytes are in the file, once known */
 	int source;
+	bool asked;             /* st is of this read */
+	bool bound;             /* the number was bound to its file just now: it is new */
 	bool fresh;             /* armed just now: the pages hold what they held */
 	bool held;              /* a hold on the source was taken, beside the landing's own */
 	unsigned char *ahead;   /* the head, read before: to be put into the buffer; NULL: it is there */
@@ -152,7 +154,25 @@ static enum verdict arm(struct attempt *a)
 
 static bool steady(const struct attempt *a)
 {
-	return a->l->fd == a->fd && a->l->source == a->source + 1;
+	return a->l->fd == a->fd && a->l->source == a->source + 1 && !a->bound;
+}
+
+/* The kernel writes nothing here: a read that has a byte to give fails, and moves nothing. */
+static const char nowhere;
+
+/*
+ * The last chunk ended where the file did: does the next read give nothing? The kernel is asked,
+ * so that the answer is its own. The buffer is not touched then, and what is landed there stays.
+ */
+static bool at_end(const struct attempt *a)
+{
+	const struct landing *l = a->l;
+	off_t next = a->at == LAND_AT_OFFSET ? l->offset + (off_t)l->length : a->at;
+
+	if (!steady(a) || l->base != a->base || likely(next < l->size))
+		return false;
+	return (a->at == LAND_AT_OFFSET ? prim_read(a->fd, (void *)&nowhere, 1)
+					: prim_pread(a->fd, (void *)&nowhere, 1, a->at)) == 0;
 }
 
 /*
@@ -167,7 +187,7 @@ static enum verdict check_file(struct attempt *a)
 
 	if (offset == LAND_AT_OFFSET && steady(a) && next <= a->l->size - (off_t)a->n)
 		return VERDICT_REWRITTEN;
-	if (prim_fstat(a->fd, &a->st) < 0)
+	if (!a->asked && prim_fstat(a->fd, &a->st) < 0)
 		return VERDICT_SPECIAL_FILE;
 	v = source_still(a->source, &a->st);
 	if (v != VERDICT_REWRITTEN)
@@ -223,7 +243,8 @@ static bool read_ahead(const struct attempt *a, size_t head)
 /* How many bytes behind the chunk are worth reading along with its tail. */
 static size_t worth_ahead(const struct attempt *a, const struct site *site, size_t head)
 {
-	return COPY_IN && !site->crosses && follows(a) ? head : 0;
+	/* the first chunk of a file is followed by another, where loops land */
+	return COPY_IN && !site->crosses && (a->offset == 0 || follows(a)) ? head : 0;
 }
 
 static bool read_head(const struct attempt *a, int fd, size_t head, unsigned char *copy)
@@ -294,9 +315,13 @@ static ssize_t read_there(const struct attempt *a)
 	return n;
 }
 
-/* The end of the file came nearer, or the disk failed. */
-static ssize_t read_reserved(struct attempt *a)
+/* The end of the file came nearer, or is here; or the disk failed. */
+static ssize_t read_reserved(struct attempt *a, enum verdict why)
 {
+	if (why == VERDICT_NEAR_END && !a->fresh && a->offset >= a->st.st_size) {
+		prim_lseek(a->fd, -(off_t)a->n, SEEK_CUR);
+		return 0; /* what is landed stays: nothing comes into the buffer */
+	}
 	if (a->fresh)
 		landing_unarm(a->l);
 	else
@@ -339,6 +364,9 @@ static void mean(struct attempt *a, struct site *site)
 /* With the landing locked. */
 static ssize_t land_locked(struct attempt *a, struct site *site, enum verdict *why)
 {
+	*why = VERDICT_NEAR_END;
+	if (at_end(a))
+		return 0;
 	/* what the landing names stays while it is locked; anything else needs a hold of its own */
 	if (relaxed(a->l->source) != a->source + 1)
 		hold(a);
@@ -354,7 +382,7 @@ static ssize_t land_locked(struct attempt *a, struct site *site, enum verdict *w
 		*why = VERDICT_NOT_CACHED;
 	if (*why == VERDICT_REWRITTEN && !read_edges(a, site))
 		*why = VERDICT_TRUNCATED;
-	return *why == VERDICT_REWRITTEN ? (ssize_t)a->n : read_reserved(a);
+	return *why == VERDICT_REWRITTEN ? (ssize_t)a->n : read_reserved(a, *why);
 }
 
 /* Is the number still bound to its file? Binds it at the first chunk. */
@@ -365,8 +393,17 @@ static enum verdict bind_source(struct attempt *a, struct fd_entry *e)
 	a->source = atomic_load(&e->source) - 1;
 	if (likely(a->source >= 0))
 		return VERDICT_REWRITTEN;
-	if (prim_fstat(a->fd, &a->st) < 0 || !S_ISREG(a->st.st_mode))
+	if (!a->asked && prim_fstat(a->fd, &a->st) < 0)
 		return VERDICT_SPECIAL_FILE;
+	if (!S_ISREG(a->st.st_mode))
+		return VERDICT_SPECIAL_FILE;
+	a->asked = true;
+	/* most files are small, and the questions are many */
+	if (a->st.st_size > 0 && (size_t)a->st.st_size < (config.min ? config.min : MIN_ALIGNED))
+		e->refusal = VERDICT_NEAR_END; /* for as long as it is open: should it grow, it is read plainly */
+	if (a->st.st_size > 0 && (a->at == LAND_AT_OFFSET ? 0 : a->at) > a->st.st_size - (off_t)a->n)
+		return VERDICT_NEAR_END;
+	a->bound = true;
 	v = source_bind(a->fd, e, &a->st);
 	a->source = atomic_load(&e->source) - 1;
 	return v != VERDICT_REWRITTEN || a->source >= 0 ? v : VERDICT_LIMIT;
@@ -406,8 +443,8 @@ static ssize_t put_head(const struct attempt *a, uint32_t sequence, enum verdict
 	return read_there(a);
 }
 
-ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, struct site *site,
-		  enum verdict *why)
+ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, const struct stat *st,
+		  struct site *site, enum verdict *why)
 {
 	struct attempt a = { .fd = fd, .base = (uintptr_t)buf, .n = n, .at = at };
 	unsigned long calls = prim_calls;
@@ -415,6 +452,9 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, str
 	uint32_t sequence;
 	ssize_t ret;
 
+	a.asked = st->st_mode != 0;
+	if (a.asked)
+		a.st = *st;
 	*why = plan_pages(&a, site);
 	if (*why == VERDICT_REWRITTEN)
 		*why = bind_source(&a, e);

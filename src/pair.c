@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* pair.c - the pairs, in uthash; see pair.h. */
+/*
+ * pair.c - the pairs, in uthash; see pair.h.
+ *
+ * A pair is made once and stays: connections come and go, but there are as many pairs as
+ * there are rows, more or less. Sinks and reading sites remember the pair that they were
+ * last in, so that a new connection of a loop that is known takes no lock.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -17,14 +23,13 @@
 
 struct pair_key {
 	struct site *read_site, *write_site;
-	int sink_fd;
-	int source;
+	int source, sink; /* enum stats_kind */
 };
 
 struct pair {
 	struct pair_key key;
-	struct stats_route *route;
-	struct pair *next; /* of the same sink */
+	_Atomic(struct stats_route *) route; /* NULL: to be found anew, since a fork */
+	struct pair *next;                   /* of all */
 	UT_hash_handle hh;
 };
 
@@ -34,6 +39,7 @@ static struct {
 	struct pair *pairs;
 } shards[SHARDS];
 static struct lock route_lock;
+static _Atomic(struct pair *) all;
 
 /* readlink of /proc/self/fd/N, for the report's example; "" where it cannot be had */
 static void source_path(int fd, char *to, size_t size)
@@ -124,105 +130,88 @@ void pair_site_named(const struct site *site, int index)
 static bool same_key(const struct pair_key *a, const struct pair_key *b)
 {
 	return a->read_site == b->read_site && a->write_site == b->write_site &&
-	       a->sink_fd == b->sink_fd && a->source == b->source;
+	       a->source == b->source && a->sink == b->sink;
 }
 
-static struct pair *make_pair(struct pair **table, const struct pair_key *key,
-			      const struct pair_chunk *c, struct fd_entry *sink)
+/* The row of P, if P is the pair of KEY and knows it. */
+static struct stats_route *route_of(const struct pair *p, const struct pair_key *key)
+{
+	return p && same_key(&p->key, key) ? relaxed(p->route) : NULL;
+}
+
+static struct pair *make_pair(struct pair **table, const struct pair_key *key)
 {
 	struct pair *p = arena_alloc(sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->key = *key;
-	p->route = find_route(c, sink);
 	HASH_ADD(hh, *table, key, sizeof(p->key), p);
 	if (!p->hh.tbl) {
 		arena_free(p, sizeof(*p));
 		return NULL;
 	}
-	p->next = atomic_load(&sink->pairs);
-	atomic_store(&sink->pairs, p);
+	p->next = atomic_load(&all);
+	while (!atomic_compare_exchange_weak(&all, &p->next, p))
+		;
+	return p;
+}
+
+/* The pair of KEY, with its row; NULL where memory is short. */
+static struct pair *find_pair(const struct pair_key *key, const struct pair_chunk *c,
+			      const struct fd_entry *sink)
+{
+	unsigned shard = (unsigned)(((uintptr_t)key->read_site / sizeof(struct site)) % SHARDS);
+	struct lock_held held;
+	struct pair *p;
+
+	lock_take(&shards[shard].lock, &held);
+	HASH_FIND(hh, shards[shard].pairs, key, sizeof(*key), p);
+	if (!p)
+		p = make_pair(&shards[shard].pairs, key);
+	if (p && !relaxed(p->route))
+		atomic_store(&p->route, find_route(c, sink));
+	lock_drop(&shards[shard].lock, &held);
 	return p;
 }
 
 struct stats_route *pair_route(const struct pair_chunk *c, struct fd_entry *sink)
 {
 	struct pair_key key;
-	struct pair *p = atomic_load_explicit(&sink->pairs, memory_order_acquire);
-	struct lock_held held;
-	unsigned shard = (unsigned)c->sink_fd % SHARDS;
+	struct pair *p = atomic_load_explicit(&sink->pair, memory_order_acquire);
+	struct stats_route *r;
 
 	memset(&key, 0, sizeof(key));
 	key.read_site = c->read_site;
 	key.write_site = c->write_site;
-	key.sink_fd = c->sink_fd;
 	key.source = (int)c->source;
-	/*
-	 * The usual case takes no lock. Should another thread close the sink just
-	 * now, the pair's memory may mean another pair: then a count goes to that
-	 * one's row, which is all that depends on it. The memory itself stays.
-	 */
-	if (likely(p && same_key(&p->key, &key) && p->route))
-		return p->route;
-	lock_take(&shards[shard].lock, &held);
-	HASH_FIND(hh, shards[shard].pairs, &key, sizeof(key), p);
+	key.sink = sink_kind(c, sink);
+	r = route_of(p, &key);
+	if (likely(r != NULL))
+		return r;
+	p = atomic_load_explicit(&c->read_site->pair, memory_order_acquire);
+	if (!route_of(p, &key))
+		p = find_pair(&key, c, sink);
 	if (!p)
-		p = make_pair(&shards[shard].pairs, &key, c, sink);
-	lock_drop(&shards[shard].lock, &held);
-	return p ? p->route : find_route(c, sink);
+		return find_route(c, sink);
+	atomic_store_explicit(&sink->pair, p, memory_order_release);
+	if (relaxed(c->read_site->pair) != p)
+		atomic_store_explicit(&c->read_site->pair, p, memory_order_release);
+	return relaxed(p->route);
 }
 
-void pair_drop_sink(struct fd_entry *e)
-{
-	struct pair *p = atomic_load_explicit(&e->pairs, memory_order_relaxed), *next;
-	struct lock_held held;
-	unsigned shard;
-
-	if (!p)
-		return;
-	shard = (unsigned)p->key.sink_fd % SHARDS;
-	lock_take(&shards[shard].lock, &held);
-	for (p = atomic_exchange(&e->pairs, NULL); p; p = next) {
-		next = p->next;
-		HASH_DEL(shards[shard].pairs, p);
-		arena_free(p, sizeof(*p));
-	}
-	lock_drop(&shards[shard].lock, &held);
-}
-
-/* A thread that is not here was changing this shard: it is abandoned, with its memory. */
-static void abandon_shard(int shard)
-{
-	shards[shard].pairs = NULL;
-	for (int fd = 0; fd >= 0; fd = fd_next_known(fd + 1))
-		if (fd % SHARDS == shard && fd_peek(fd))
-			atomic_store(&fd_peek(fd)->pairs, NULL);
-}
-
-static void empty_shard(int shard)
-{
-	struct pair *p, *next;
-
-	HASH_ITER(hh, shards[shard].pairs, p, next) {
-		struct fd_entry *e = fd_peek(p->key.sink_fd);
-
-		if (e)
-			atomic_store(&e->pairs, NULL);
-		HASH_DEL(shards[shard].pairs, p);
-		arena_free(p, sizeof(*p));
-	}
-}
-
-/* The rows that pairs point to are the parent's; every pair is dropped, and made anew when needed. */
+/*
+ * The rows that pairs point to are the parent's. A table that a thread was changing which is not
+ * here is abandoned; its pairs, which others may remember, have no row from now on.
+ */
 void pair_forked(void)
 {
 	lock_reset(&route_lock);
 	for (int i = 0; i < SHARDS; i++) {
 		if (atomic_load(&shards[i].lock.word) != 0)
-			abandon_shard(i);
-		else
-			empty_shard(i);
+			shards[i].pairs = NULL;
 		lock_reset(&shards[i].lock);
 	}
+	for (struct pair *p = atomic_load(&all); p; p = p->next)
+		set_relaxed(p->route, NULL);
 }

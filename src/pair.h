@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pair.h - source and sink of one connection, and the report's row they count in.
+ * pair.h - a place that reads with one that writes, and the report's row they count in.
  *
- * Pairs come and go with connections. They are kept in uthash, in shards by the
- * sink, so that connections that have nothing in common share no lock; memory
- * is an arena of ours, and a pair that finds none counts in its row all the same.
+ * A row is for two call sites, a kind of source and a kind of sink, whatever the
+ * connection. Pairs are kept in uthash, in shards by the reading site; memory is an arena of
+ * ours, and a pair that finds none counts in its row all the same.
  */
 #ifndef SHUNT_PAIR_H
 #define SHUNT_PAIR_H
@@ -34,9 +34,6 @@ static inline void pair_count_chunk(struct stats_route *r)
 
 /* SITE is now known as INDEX: the rows that were made before learn it. */
 void pair_site_named(const struct site *site, int index);
-
-/* The sink E was closed. */
-void pair_drop_sink(struct fd_entry *e);
 
 /* In the child of a fork: the rows were the parent's. */
 void pair_forked(void);

@@ -21,6 +21,9 @@ void process_before_fork(void);
 void process_after_fork_parent(void);
 void process_after_fork_child(void);
 
+/* Has this process forked, or does it come of a fork? */
+extern _Atomic bool process_has_kin;
+
 /* A call of the kernel's that forks, with memory of its own for the child: -1 and errno, or its result. */
 long process_raw_fork(long number, long a, long b, long c, long d, long e);
 

@@ -14,6 +14,8 @@
 #include "shunt.h"
 #include "verdict.h"
 
+struct pair;
+
 struct patience {
 	_Atomic uint32_t wait;  /* chunks to let pass before the next try */
 	_Atomic uint8_t level;  /* tries that failed in a row: wait is 4 ^ level */
@@ -34,6 +36,7 @@ struct site {
 	_Atomic uint8_t sink;       /* enum stats_kind of what its chunks were last written to */
 	struct pays pays;           /* of streams read here */
 	struct patience patience;
+	_Atomic(struct pair *) pair; /* that it was last in, as the one that reads */
 };
 
 enum { SITE_UNNAMED = 0, SITE_NONE = -1, SITE_LATER = -2 };

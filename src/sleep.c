@@ -4,6 +4,8 @@
 
 #include "fd.h"
 #include "prim.h"
+#include "process.h"
+#include "sig.h"
 #include "sleep.h"
 #include "thread.h"
 
@@ -29,12 +31,40 @@ COLD void sleep_settle_slow(void)
 	settle_old();
 }
 
-COLD void sleep_before_slow(int fd)
+/*
+ * May a call on the socket FD that blocks be cut in two, as poll is: wait for it here first? Not
+ * where that could be seen: a handler ends such a wait or does not, a time limit would begin
+ * anew, a thread could be cancelled in it.
+ */
+static bool may_cut(int fd)
+{
+	struct timeval limit = { 1, 0 };
+	socklen_t n = sizeof(limit);
+
+	return thread_single() && !sig_handlers_exist() &&
+	       prim_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &n) == 0 && limit.tv_sec == 0 &&
+	       limit.tv_usec == 0;
+}
+
+static COLD void before_blocking(int fd, bool alone)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLPRI };
 
-	if (prim_poll(&p, 1, 0) == 0 && !fd_is_nonblocking(fd))
+	if (prim_poll(&p, 1, 0) != 0 || fd_is_nonblocking(fd))
+		return;
+	if (!alone || !may_cut(fd) || prim_poll(&p, 1, SLEEP_GRACE_MS) <= 0)
 		sleep_settle_slow();
+}
+
+COLD void sleep_before_slow(int fd)
+{
+	before_blocking(fd, true);
+}
+
+/* What comes may be taken by another process of the family, and all of them would be woken for it. */
+COLD void sleep_before_accept_slow(int fd)
+{
+	before_blocking(fd, !relaxed(process_has_kin));
 }
 
 int sleep_first(int timeout_ms)

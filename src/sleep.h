@@ -24,13 +24,23 @@ static inline void sleep_settle(void)
 		sleep_settle_slow();
 }
 
-/* Before a read or accept on FD: the same, if FD blocks and has nothing to give now. Keeps errno. */
+/*
+ * Before a read of FD, or accept: the same, if FD blocks and has nothing to give now. Where nobody
+ * can tell, a second is waited first, so that what is landed stays from one request to the next. Keep errno.
+ */
 void sleep_before_slow(int fd);
+void sleep_before_accept_slow(int fd);
 
 static inline void sleep_before(int fd)
 {
 	if (landing_any())
 		sleep_before_slow(fd);
+}
+
+static inline void sleep_before_accept(int fd)
+{
+	if (landing_any())
+		sleep_before_accept_slow(fd);
 }
 
 /*

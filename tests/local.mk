@@ -30,6 +30,8 @@ include tests/stress/local.mk
 check_PROGRAMS += tests/trace/loop
 tests_trace_loop_SOURCES = tests/trace/loop.c
 tests_trace_loop_LDADD = -lpthread
+check_PROGRAMS += tests/trace/serve
+tests_trace_serve_SOURCES = tests/trace/serve.c
 test_scripts += tests/trace/run
 
 # ---- tests/real: servers of the distribution ----

@@ -63,6 +63,15 @@ static void overwrite(void)
 	close(fd);
 }
 
+static void append(void)
+{
+	int fd = open("mine", O_WRONLY | O_APPEND);
+
+	if (write(fd, "a thousand bytes", 16) != 16)
+		_exit(95);
+	close(fd);
+}
+
 static void receive(struct drain *d)
 {
 	static char part[65536];
@@ -112,6 +121,7 @@ static void obey(struct drain *d, char command)
 		if (truncate("mine", 1000) != 0)
 			_exit(95);
 		break;
+	case 'a': append(); break;
 	case 'o':
 	case 'O': overwrite(); break;
 	}

@@ -44,6 +44,63 @@ static void exact_end(struct same_rig *r)
 	same_say_buffer(r);
 }
 
+/* Another process appends: what was the end is none. */
+static void grows_at_the_end(struct same_rig *r)
+{
+	same_say("lseek", lseek(r->source, -3 * SAME_CHUNK, SEEK_END));
+	for (int i = 0; i < 3; i++) {
+		same_read(r);
+		same_write(r);
+	}
+	same_drain(r, 'a');
+	same_read(r);
+	where(r);
+	same_read(r);
+	where(r);
+	same_say_buffer(r);
+}
+
+/* What lies in the buffer stays there when a read finds the end, of whatever kind it is. */
+static void ends_and_looks(struct same_rig *r)
+{
+	struct stat st;
+
+	same_say("fstat", fstat(r->source, &st));
+	same_say("lseek", lseek(r->source, -2 * SAME_CHUNK, SEEK_END));
+	for (int i = 0; i < 2; i++) {
+		same_read(r);
+		same_write(r);
+	}
+	same_say("read", read(r->source, r->buf, r->size));
+	same_say("pread", pread(r->source, r->buf, r->size, st.st_size));
+	same_say("pread", pread(r->source, r->buf, r->size, st.st_size + 5));
+	where(r);
+	same_say("all that was read", write(r->sink, r->buf, r->size));
+	same_say("read", read(r->source, r->buf, r->size));
+	same_say_buffer(r);
+	same_say("pread", pread(r->source, r->buf, r->size, st.st_size - 5));
+	same_say_buffer(r);
+}
+
+/* Two buffers by turns: each is at the end for itself. */
+static void ends_by_turns(struct same_rig *r)
+{
+	char *other = malloc(SAME_CHUNK + 4096);
+
+	same_say("lseek", lseek(r->source, -5 * SAME_CHUNK, SEEK_END));
+	for (int i = 0; i < 8; i++) {
+		char *p = i & 1 ? other + 100 : r->buf;
+		ssize_t n = read(r->source, p, SAME_CHUNK);
+
+		same_say("read", n);
+		where(r);
+		same_say("write", write(r->sink, p, n > 0 ? (size_t)n : 10));
+	}
+	same_say_memory("other", other + 100, SAME_CHUNK);
+	same_say_buffer(r);
+	free(other);
+}
+
 static void seeks(struct same_rig *r)
 {
 	static const off_t to[] = { 0, 1, 4095, 4096, 65536, 100000, 3000001, 17 };
@@ -1081,6 +1138,9 @@ static void locked_download(struct same_rig *r)
 static const struct same_case cases[] = {
 	{ "until_the_end", until_the_end, 0, 0 },
 	{ "exact_end", exact_end, 0, 0 },
+	{ "grows_at_the_end", grows_at_the_end, SAME_OWN, 0 },
+	{ "ends_and_looks", ends_and_looks, SAME_LAZY, 0 },
+	{ "ends_by_turns", ends_by_turns, 0, 0 },
 	{ "seeks", seeks, 0, 0 },
 	{ "seek_between", seek_between, 0, 0 },
 	{ "shared_by_dup", shared_by_dup, 0, 0 },

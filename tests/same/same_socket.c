@@ -410,6 +410,34 @@ static void to_packets(struct same_rig *r)
 		loop_to(r, pair[0], pair[1], 60000);
 }
 
+/* At a number that accept() gave, on a listener that is known, are packets now: each write is one. */
+static void to_packets_after_accept(struct same_rig *r)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), sock = -1, pair[2];
+	socklen_t n = sizeof(a);
+
+	same_say("listen", bind(listener, (struct sockaddr *)&a, n) + listen(listener, 3));
+	getsockname(listener, (struct sockaddr *)&a, &n);
+	for (int i = 0; i < 3; i++) {
+		int peer = socket(AF_INET, SOCK_STREAM, 0);
+
+		same_say("connect", connect(peer, (struct sockaddr *)&a, n));
+		if (i)
+			close(sock);
+		sock = accept(listener, NULL, NULL);
+		same_say("accept", sock < 0);
+		same_say("write", write(sock, r->buf, r->size));
+		same_say("received", recv(peer, r->area, 1, MSG_WAITALL));
+		close(peer);
+		same_read(r);
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
+		return;
+	same_say("dup2", dup2(pair[0], sock) == sock);
+	loop_to(r, sock, pair[1], r->size);
+}
+
 static void to_stream_pair(struct same_rig *r)
 {
 	int pair[2];
@@ -885,6 +913,7 @@ static const struct same_case cases[] = {
 	{ "shut_down", shut_down, 0, 0 },
 	{ "to_datagrams", to_datagrams, 0, 0 },
 	{ "to_packets", to_packets, 0, 0 },
+	{ "to_packets_after_accept", to_packets_after_accept, 0, 131072 },
 	{ "to_stream_pair", to_stream_pair, 0, 0 },
 	{ "to_pipe", to_pipe, 0, 0 },
 	{ "to_file", to_file, 0, 0 },

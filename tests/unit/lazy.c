@@ -212,7 +212,8 @@ char *lazy_memory(size_t n)
 
 struct landing *lazy_land(void *buf, size_t n, off_t offset)
 {
-	ssize_t ret = land_read(lazy_fd, fd_entry(lazy_fd), buf, n, offset, lazy_site, &lazy_why);
+	struct stat st = { .st_mode = 0 };
+	ssize_t ret = land_read(lazy_fd, fd_entry(lazy_fd), buf, n, offset, &st, lazy_site, &lazy_why);
 
 	return ret == (ssize_t)n ? landing_find((uintptr_t)buf) : NULL;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve.c - the server that tests/trace/run watches under strace: one client at a time.
+ *
+ *   serve LISTENER CHUNK COUNT FILE...
+ *
+ * Accepts COUNT connections on the inherited descriptor LISTENER, and gives to each the next
+ * FILE, in pieces of CHUNK bytes, up to a read that finds its end. It neither forks nor
+ * handles a signal. The call getppid() stands before each accept: it cuts the trace into requests.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void serve(int sock, const char *path, char *buf, size_t chunk)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		err(1, "%s", path);
+	while ((n = read(fd, buf, chunk)) > 0)
+		for (ssize_t m, at = 0; at < n; at += m) {
+			m = write(sock, buf + at, (size_t)(n - at));
+			if (m < 0)
+				err(1, "write");
+		}
+	if (n < 0)
+		err(1, "read");
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	int listener = atoi(argv[1]), count = atoi(argv[3]), sock;
+	size_t chunk = (size_t)atol(argv[2]);
+	char *buf = malloc(chunk);
+
+	for (int i = 0; i < count; i++) {
+		(void)getppid();
+		sock = accept(listener, NULL, NULL);
+		if (sock < 0)
+			err(1, "accept");
+		serve(sock, argv[4 + i % (argc - 4)], buf, chunk);
+		close(sock);
+	}
+	return 0;
+}
