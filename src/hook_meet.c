@@ -53,7 +53,7 @@ static COLD int landed_sem_wait(sem_t *s)
 
 EXPORT int sem_wait(sem_t *s)
 {
-	if (!landing_any() || hook_passive())
+	if (!sleep_holds() || hook_passive())
 		return REAL(sem_wait)(s);
 	return landed_sem_wait(s);
 }
@@ -72,7 +72,7 @@ static COLD int landed_sem_timedwait(sem_t *s, const struct timespec *until)
 
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
 {
-	if (!landing_any() || hook_passive())
+	if (!sleep_holds() || hook_passive())
 		return REAL(sem_timedwait)(s, until);
 	return landed_sem_timedwait(s, until);
 }
@@ -90,7 +90,7 @@ static COLD int landed_join(pthread_t thread, void **result)
 
 EXPORT int pthread_join(pthread_t thread, void **result)
 {
-	if (!landing_any() || hook_passive())
+	if (!sleep_holds() || hook_passive())
 		return REAL(pthread_join)(thread, result);
 	return landed_join(thread, result);
 }

@@ -25,7 +25,7 @@ static int rest_of(int timeout, int first)
 #define POLL_BODY(name, fds, n, timeout, ...)                                                      \
 	int first, ret;                                                                            \
                                                                                                    \
-	if ((!landing_any() && likely(!fd_debts)) || hook_passive())                               \
+	if ((!sleep_holds() && likely(!fd_debts)) || hook_passive())                               \
 		return REAL(name)(fds, n, timeout, ##__VA_ARGS__);                                 \
 	landing_open(fds, (n) * sizeof(*(fds)));                                                   \
 	first = sleep_first(timeout);                                                              \
@@ -55,7 +55,7 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 {
 	int first, ret;
 
-	if ((!landing_any() && likely(!fd_debts)) || hook_passive())
+	if ((!sleep_holds() && likely(!fd_debts)) || hook_passive())
 		return REAL(epoll_wait)(epoll, events, n, timeout);
 	if (n > 0)
 		landing_open(events, (size_t)n * sizeof(*events));
@@ -141,7 +141,7 @@ static COLD int landed_select(select_fn *real, int n, fd_set *in, fd_set *out, f
 }
 
 #define SELECT_BODY(name)                                                                          \
-	if (!landing_any() || hook_passive())                                                      \
+	if (!sleep_holds() || hook_passive())                                                      \
 		return REAL(name)(n, in, out, except, timeout);                                    \
 	return landed_select(REAL(name), n, in, out, except, timeout)
 
@@ -159,12 +159,12 @@ EXPORT int __select(int n, fd_set *in, fd_set *out, fd_set *except, struct timev
 
 static void before_sleep(bool is_long)
 {
-	if (landing_any() && is_long && !hook_passive())
-		sleep_settle();
+	if (sleep_holds() && is_long && !hook_passive())
+		sleep_rest_slow();
 }
 
 #define NANOSLEEP_BODY(name)                                                                       \
-	if (landing_any() && t) {                                                                  \
+	if (sleep_holds() && t) {                                                                  \
 		landing_open(t, sizeof(*t));                                                       \
 		landing_open(rest, sizeof(*rest));                                                 \
 		before_sleep(t->tv_sec > 0);                                                       \

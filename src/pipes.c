@@ -14,6 +14,8 @@
 enum { NULL_UNKNOWN = -1, NULL_NONE = -2, SCRATCH = 4096 };
 #define SECOND UINT64_C(1000000000)
 
+_Atomic int pipes_open;
+
 static _Atomic(struct pipe *) table;
 static _Atomic int null_fd = NULL_UNKNOWN;
 static _Atomic unsigned used; /* entries ever taken: scans end here */
@@ -86,6 +88,7 @@ static bool make(struct pipe *p)
 	atomic_store(&p->out, out);
 	atomic_store(&p->in, in);
 	p->open = true;
+	atomic_fetch_add(&pipes_open, 1);
 	return true;
 }
 
@@ -94,6 +97,7 @@ static void unmake(struct pipe *p)
 	if (!p->open)
 		return;
 	p->open = false;
+	atomic_fetch_sub(&pipes_open, 1);
 	disown(p->out);
 	disown(p->in);
 }

@@ -32,6 +32,9 @@ struct pipe {
 	size_t at;           /* where the first of them is in its chunk; its user's */
 };
 
+/* How many there are, in use or not: a process that comes to rest has them to close. */
+extern _Atomic int pipes_open;
+
 /* Takes an empty pipe: loose, and held by this thread. NULL: none is free, or none can be made. */
 struct pipe *pipes_get(void);
 

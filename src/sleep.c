@@ -46,30 +46,37 @@ static bool may_cut(int fd)
 	       limit.tv_usec == 0;
 }
 
-static COLD void before_blocking(int fd, bool alone)
+static COLD void before_blocking(int fd, bool alone, void (*settle)(void))
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLPRI };
 
 	if (prim_poll(&p, 1, 0) != 0 || fd_is_nonblocking(fd))
 		return;
 	if (!alone || !may_cut(fd) || prim_poll(&p, 1, SLEEP_GRACE_MS) <= 0)
-		sleep_settle_slow();
+		settle();
 }
 
 COLD void sleep_before_slow(int fd)
 {
-	before_blocking(fd, true);
+	before_blocking(fd, true, sleep_settle_slow);
+}
+
+COLD void sleep_rest_slow(void)
+{
+	sleep_settle_slow();
+	if (!landing_any())
+		pipes_rest();
 }
 
 /* What comes may be taken by another process of the family, and all of them would be woken for it. */
 COLD void sleep_before_accept_slow(int fd)
 {
-	before_blocking(fd, !relaxed(process_has_kin));
+	before_blocking(fd, !relaxed(process_has_kin), sleep_rest_slow);
 }
 
 int sleep_first(int timeout_ms)
 {
-	if (!landing_any())
+	if (!sleep_holds())
 		return timeout_ms;
 	settle_old();
 	return timeout_ms < 0 || timeout_ms > SLEEP_GRACE_MS ? SLEEP_GRACE_MS : timeout_ms;
@@ -79,7 +86,7 @@ const struct timespec *sleep_first_of(const struct timespec *timeout)
 {
 	static const struct timespec grace = { SLEEP_GRACE_MS / 1000, SLEEP_GRACE_MS % 1000 * 1000000 };
 
-	if (!landing_any())
+	if (!sleep_holds())
 		return timeout;
 	settle_old();
 	/* what is malformed is the kernel's to refuse */

@@ -12,8 +12,15 @@
 #include <time.h>
 
 #include "landing.h"
+#include "pipes.h"
 
 enum { SLEEP_GRACE_MS = 1000 };
+
+/* Has the process what it is not to sleep with: anything landed, or hidden pipes? */
+static inline bool sleep_holds(void)
+{
+	return landing_any() || unlikely(atomic_load_explicit(&pipes_open, memory_order_relaxed));
+}
 
 /* Before a call that blocks without end: fills what this thread read, and what is old. Keeps errno. */
 void sleep_settle_slow(void);
@@ -29,7 +36,6 @@ static inline void sleep_settle(void)
  * can tell, a second is waited first, so that what is landed stays from one request to the next. Keep errno.
  */
 void sleep_before_slow(int fd);
-void sleep_before_accept_slow(int fd);
 
 static inline void sleep_before(int fd)
 {
@@ -37,9 +43,17 @@ static inline void sleep_before(int fd)
 		sleep_before_slow(fd);
 }
 
+/*
+ * Before an accept on FD and before a plain sleep: the same, and when nothing is landed
+ * any more the pipes are closed. Not before a read: a loop that waits for its source would
+ * make them anew for each chunk.
+ */
+void sleep_before_accept_slow(int fd);
+void sleep_rest_slow(void);
+
 static inline void sleep_before_accept(int fd)
 {
-	if (landing_any())
+	if (sleep_holds())
 		sleep_before_accept_slow(fd);
 }
 
@@ -47,7 +61,7 @@ static inline void sleep_before_accept(int fd)
  * For calls with a timeout (poll, epoll_wait, select): how long to wait at first,
  * of a timeout (negative, NULL: for ever). If that passes without an event,
  * sleep_over() settles, and the caller waits for the rest. The timeout itself when
- * nothing is landed or it is short.
+ * nothing is held or it is short.
  */
 int sleep_first(int timeout_ms);
 const struct timespec *sleep_first_of(const struct timespec *timeout);

@@ -17,6 +17,7 @@
 #include "hook.h"
 #include "host.h"
 #include "landing.h"
+#include "pipes.h"
 #include "prim.h"
 #include "sig.h"
 #include "thread.h"
@@ -157,6 +158,8 @@ static void at_thread_end(void *record)
 	t->several = NULL;
 	if (++t->dying < DESTRUCTOR_ROUNDS && pthread_setspecific(end_key, t) == 0)
 		return;
+	if (!landing_any())
+		pipes_rest();
 	guard_leave();
 	if (t->alternate_in_use)
 		prim_sigaltstack(&off, NULL);

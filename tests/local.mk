@@ -25,6 +25,7 @@ include tests/fuzz/local.mk
 include tests/guard/local.mk
 include tests/faults/local.mk
 include tests/stress/local.mk
+include tests/relay/local.mk
 
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop

@@ -56,6 +56,10 @@ void guard_leave(void)
 {
 }
 
+void pipes_rest(void)
+{
+}
+
 void hook_resolve(void)
 {
 	real_sigaction = sigaction;
