@@ -38,7 +38,7 @@ static void tell_unreadable(siginfo_t *info, void *context)
 {
 	info->si_signo = SIGBUS;
 	info->si_code = BUS_ADRERR;
-	sig_chain(SIGBUS, info, context);
+	sig_chain_made(SIGBUS, info, context);
 }
 
 /* since Linux 5.11; a filter's SIGSYS has another code */

@@ -528,7 +528,7 @@ bool sig_defer(int signal, siginfo_t *info, void *context)
 	return true;
 }
 
-void sig_chain(int signal, siginfo_t *info, void *context)
+static void chain(int signal, siginfo_t *info, void *context, bool comes_again)
 {
 	struct thread *t = thread_self_record;
 	bool blocked = t && t->masked & sig_bit(signal), sent = was_sent(signal, info);
@@ -547,10 +547,20 @@ void sig_chain(int signal, siginfo_t *info, void *context)
 		return;
 	if (!thread_passive && sig_own_process())
 		stats_end(STATS_SIGNAL, signal);
-	if (sent || signal == SIGSYS)
+	if (sent || !comes_again)
 		die_of(signal);
 	else
 		set_default(signal); /* the instruction faults again, and that is the end */
+}
+
+void sig_chain(int signal, siginfo_t *info, void *context)
+{
+	chain(signal, info, context, signal != SIGSYS);
+}
+
+void sig_chain_made(int signal, siginfo_t *info, void *context)
+{
+	chain(signal, info, context, false);
 }
 
 /* ---- start, fork, exec ---- */

@@ -70,6 +70,9 @@ bool sig_faults_owned(void);
  */
 void sig_chain(int signal, siginfo_t *info, void *context);
 
+/* The same for a fault that we make up: the instruction would raise another, for ever. */
+void sig_chain_made(int signal, siginfo_t *info, void *context);
+
 /*
  * From our fault handler: a signal that was sent while this thread holds a lock, or has its
  * signals blocked by prim_signals_block, which leaves SIGBUS out for the sake of the

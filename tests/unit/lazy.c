@@ -32,6 +32,10 @@ struct stats *stats_get(void)
 	return &counters;
 }
 
+void shunt_stand_aside(void)
+{
+}
+
 bool stats_rescue(const void *address)
 {
 	return false;
@@ -132,6 +136,11 @@ bool sig_own_faults(void)
 bool sig_defer(int signal, siginfo_t *info, void *context)
 {
 	return false;
+}
+
+void sig_chain_made(int signal, siginfo_t *info, void *context)
+{
+	sig_chain(signal, info, context);
 }
 
 void sig_chain(int signal, siginfo_t *info, void *context)
