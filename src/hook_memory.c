@@ -14,6 +14,7 @@
 #undef _FORTIFY_SOURCE
 
 #include <errno.h>
+#include <string.h>
 
 #include "guard.h"
 #include "hook_idle.h"
@@ -21,9 +22,10 @@
 #include "mapping.h"
 #include "maps.h"
 #include "prim.h"
+#include "relink.h"
 #include "source.h"
 
-void *(*hook_before_dlopen(void))(const char *, int);
+void *(*hook_before_dlopen(const char *file, int mode))(const char *, int);
 void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int);
 
 void *__libc_realloc(void *p, size_t n) __attribute__((weak));
@@ -362,14 +364,41 @@ EXPORT void *shmat(int id, const void *p, int flags)
 }
 
 /*
+ * A library that finds libc's functions before ours. What is landed meanwhile it could hand
+ * to the kernel in its constructors, so nothing is.
+ */
+static void *open_deeply(const char *file, int mode)
+{
+	struct relink_mark before;
+	void *handle;
+
+	landing_hold();
+	relink_begin(&before);
+	handle = REAL(dlopen)(file, mode);
+	if (handle && !relink_all(&before))
+		shunt_stand_aside();
+	landing_release();
+	return handle;
+}
+
+/* A path says what is meant whoever the caller is; else that is libc's to judge, and not ours to follow. */
+static void *(*deep_way(const char *file))(const char *, int)
+{
+	if (strchr(file, '/') && !strchr(file, '$'))
+		return open_deeply;
+	shunt_stand_aside();
+	return REAL(dlopen);
+}
+
+/*
  * A module that goes takes its static buffers with it, and one that comes may lie
  * where another lay. For jump.S, which jumps to what these return: to the real
  * function the caller must be the program, since its RUNPATH and its namespace count.
  */
-void *(*hook_before_dlopen(void))(const char *, int)
+void *(*hook_before_dlopen(const char *file, int mode))(const char *, int)
 {
 	landing_open_all();
-	return REAL(dlopen);
+	return mode & RTLD_DEEPBIND && !hook_passive() && file ? deep_way(file) : REAL(dlopen);
 }
 
 void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int)

@@ -731,7 +731,7 @@ void landing_release(void)
 	struct lock_held h;
 
 	lock_take(&arm_lock, &h);
-	held--;
+	held -= held > 0; /* in the child of a fork none is held */
 	lock_drop(&arm_lock, &h);
 }
 

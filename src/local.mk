@@ -26,7 +26,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/mapping.c src/mapping.h src/maps.c src/maps.h src/pair.c src/pair.h src/pays.c src/pays.h \
 	src/peer.c src/peer.h src/pipes.c src/pipes.h \
 	src/prim.c src/prim.h src/process.h src/quiet.h \
-	src/report_end.c src/report_path.c src/report_path.h src/resolve.c \
+	src/report_end.c src/report_path.c src/report_path.h src/relink.c src/relink.h src/resolve.c \
 	src/segment.c src/segment.h src/send.c src/send.h src/shunt.h \
 	src/sig.c src/sig.h src/sig_late.c src/sig_mask.c src/sig_stack.c src/site.c src/site.h \
 	src/sleep.c src/sleep.h src/source.c src/source.h \

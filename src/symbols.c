@@ -179,3 +179,13 @@ bool symbols_next_beside(const struct symbols *s, const char *name, const char *
 		*found = NULL;
 	return true;
 }
+
+bool symbols_define(ElfW(Addr) base, ElfW(Dyn) *d, const char *name, void **found)
+{
+	struct link_map map = { .l_addr = base, .l_ld = d };
+	struct symbols_object o;
+
+	*found = NULL;
+	read_object(&map, &o);
+	return search(&o, symbols_hash(name, strlen(name)), name, found) != NOT_HERE;
+}

@@ -72,4 +72,10 @@ bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void
 bool symbols_next_beside(const struct symbols *s, const char *name, const char *other,
 			 void **found);
 
+/*
+ * Does the object at BASE, of which D is the dynamic section, define NAME? False is exact.
+ * *FOUND is the function, NULL where only dlsym knows.
+ */
+bool symbols_define(ElfW(Addr) base, ElfW(Dyn) *d, const char *name, void **found);
+
 #endif

@@ -7,6 +7,7 @@
 #include "mapping.h"
 #include "maps.h"
 #include "prim.h"
+#include "relink.h"
 #include "source.h"
 
 #define HOOK(ret, name, params, args, class) ret(*real_##name) params;
@@ -29,6 +30,25 @@ __thread unsigned long prim_calls;
 uint64_t prim_critical = ~UINT64_C(0);
 
 static uintptr_t armed_lo, armed_hi;
+
+
+void landing_hold(void)
+{
+}
+
+void landing_release(void)
+{
+}
+
+void relink_begin(struct relink_mark *mark)
+{
+	mark->count = 0;
+}
+
+bool relink_all(const struct relink_mark *mark)
+{
+	return mark->count == 0;
+}
 
 void hook_resolve(void)
 {
