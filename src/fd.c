@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "fd.h"
+#include "filter.h"
 #include "maps.h"
 #include "pair.h"
 #include "pipes.h"
@@ -121,8 +122,10 @@ static enum stats_kind classify(int fd, struct fd_entry *e, const struct stat *s
 {
 	enum stats_kind kind = S_ISFIFO(st->st_mode) ? STATS_KIND_PIPE : STATS_KIND_OTHER;
 
-	e->refusal = VERDICT_REWRITTEN;
+	e->refusal = filter_allows() ? VERDICT_REWRITTEN : VERDICT_STOOD_ASIDE;
 	e->identity = 0;
+	if (unlikely(e->refusal != VERDICT_REWRITTEN))
+		return STATS_KIND_OTHER;
 	if (S_ISREG(st->st_mode))
 		kind = classify_file(fd, e, st);
 	else if (S_ISSOCK(st->st_mode))

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -137,6 +138,8 @@ static void closes_range(unsigned first, unsigned last, int flags)
 {
 	int ours = fd_next_ours(first);
 
+	if (flags & CLOSE_RANGE_UNSHARE)
+		process_before_own_table();
 	if (flags & CLOSE_RANGE_CLOEXEC)
 		return;
 	landing_open_all();
@@ -252,7 +255,9 @@ bool guard_before(long number, const unsigned long arg[6], long *result)
 	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
 	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
 	case SYS_chroot: case SYS_pivot_root:
-		stats_before_losing_rights();
+		process_before_losing_rights();
+		if (number == SYS_unshare && arg[0] & CLONE_FILES)
+			process_before_own_table();
 		return false;
 	}
 	on_memory(number, arg);

@@ -13,6 +13,7 @@
 #include "hook_idle.h"
 #include "io.h"
 #include "prim.h"
+#include "process.h"
 #include "source.h"
 #include "unwind.h"
 
@@ -205,6 +206,8 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	int ours, ret = 0;
 
+	if (flags & CLOSE_RANGE_UNSHARE && !hook_passive())
+		process_before_own_table();
 	if (hook_passive() || first > last || (flags & CLOSE_RANGE_CLOEXEC))
 		return REAL(close_range)(first, last, flags);
 	before_close_range(first, last);

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "filter.h"
 #include "hook_idle.h"
 #include "maps.h"
 #include "pipes.h"
@@ -162,7 +163,7 @@ EXPORT int clock_gettime(clockid_t clock, struct timespec *t)
 /* Files of our own are made while they can be. */
 static void before_other_root(void)
 {
-	if (hook_passive())
+	if (hook_passive() || !filter_allows())
 		return;
 	stats_before_losing_rights();
 	maps_before_chroot();

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "fd.h"
+#include "filter.h"
 #include "guard.h"
 #include "hook.h"
 #include "landing.h"
@@ -223,7 +224,7 @@ EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *argument, ..
 
 void process_ending(void)
 {
-	if (thread_passive || !sig_own_process())
+	if (thread_passive || !sig_own_process() || filter_answer < 0)
 		return;
 	stats_end(STATS_EXIT, 0);
 	report_at_end();
@@ -258,6 +259,12 @@ void process_before_losing_rights(void)
 	maps_before_losing_rights();
 }
 
+void process_before_own_table(void)
+{
+	if (!thread_single())
+		shunt_stand_aside();
+}
+
 #define BEFORE_LOSING_RIGHTS(name, params, args)                                                  \
 	EXPORT int name params                                                                    \
 	{                                                                                         \
@@ -279,8 +286,17 @@ BEFORE_LOSING_RIGHTS(setresgid, (gid_t real, gid_t effective, gid_t saved),
 BEFORE_LOSING_RIGHTS(setfsuid, (uid_t id), (id))
 BEFORE_LOSING_RIGHTS(setfsgid, (gid_t id), (id))
 BEFORE_LOSING_RIGHTS(initgroups, (const char *user, gid_t group), (user, group))
-BEFORE_LOSING_RIGHTS(unshare, (int flags), (flags))
 BEFORE_LOSING_RIGHTS(setns, (int fd, int kind), (fd, kind))
+
+EXPORT int unshare(int flags)
+{
+	if (!hook_passive()) {
+		process_before_losing_rights();
+		if (flags & CLONE_FILES)
+			process_before_own_table();
+	}
+	return REAL(unshare)(flags);
+}
 
 /* A pointer given to prctl reaches no further than a page, but for the filter's program. */
 static void prctl_prepare(int option, const unsigned long arg[4])

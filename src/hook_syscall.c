@@ -9,6 +9,7 @@
  */
 #undef _FORTIFY_SOURCE
 #include <errno.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 
 #include "hook.h"
@@ -113,11 +114,14 @@ static void loses_rights(long number)
 	}
 }
 
-static void prepare(long number, long a, long b)
+static void prepare(long number, long a, long b, long c)
 {
 	if (number == SYS_exit_group)
 		process_ending();
 	loses_rights(number);
+	if ((number == SYS_unshare && a & CLONE_FILES) ||
+	    (number == SYS_close_range && c & CLOSE_RANGE_UNSHARE))
+		process_before_own_table();
 	if (IN(enders, number) || takes_faults(number, a, b)) {
 		landing_open_all();
 		shunt_stand_aside();
@@ -143,7 +147,7 @@ struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, 
 		way.result = process_raw_fork(number, a, b, c, d, e);
 		return way;
 	}
-	prepare(number, a, b);
+	prepare(number, a, b, c);
 	errno = saved;
 	return way;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "filter.h"
 #include "guard.h"
 #include "hook.h"
 #include "landing.h"
@@ -79,7 +80,7 @@ __attribute__((constructor)) static void shunt_init(int argc, char **argv)
 		shunt_page = page;
 	read_settings();
 	if (config.mode == MODE_OFF || !config_applies_to(&config, program_name(argv)) ||
-	    !landing_init()) {
+	    filter_is_sanitized() || !landing_init()) {
 		shunt_state = SHUNT_ASIDE;
 	} else {
 		guard_init();

@@ -16,6 +16,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/arena.c src/arena.h src/copy.c src/copy.h \
 	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \
+	src/filter.c src/filter.h \
 	src/guard.S src/guard.c src/guard.h src/guard_args.c \
 	src/hook.h src/hook_idle.h src/hook_types.h \
 	src/hook_descriptor.c src/hook_exec.c src/hook_io.c src/hook_meet.c src/hook_memory.c src/hook_open.c \

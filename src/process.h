@@ -33,4 +33,10 @@ void process_before_losing_rights(void);
 /* From here the process may end without passing through us again: marks the end, makes the report. */
 void process_ending(void);
 
+/*
+ * This thread is about to get a table of descriptors of its own: the numbers of ours, as of all
+ * others, mean one thing to it and another to the other threads.
+ */
+void process_before_own_table(void);
+
 #endif

@@ -11,8 +11,10 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "filter.h"
 #include "hook.h"
 #include "symbols.h"
 
@@ -93,12 +95,25 @@ static COLD void resolve_usable_size(void)
 
 static COLD void resolve_all(void)
 {
-	usable = symbols_begin(&symbols);
+	usable = !filter_is_sanitized() && symbols_begin(&symbols);
 	resolve_first();
 	if (!usable)
 		resolve_others();
 	resolve_usable_size();
 	atomic_store_explicit(&resolved, true, memory_order_release);
+}
+
+/*
+ * A sanitizer's runtime starts with the first call into it, and calls hooks then. Not from
+ * inside of dlsym, where they have no real function yet: an allocation starts it before.
+ */
+static COLD void start_sanitizer(void)
+{
+	static void *volatile kept __attribute__((used));
+	static _Atomic bool begun;
+
+	if (!atomic_exchange(&begun, true))
+		kept = malloc(1);
 }
 
 COLD void hook_resolve(void)
@@ -108,6 +123,8 @@ COLD void hook_resolve(void)
 	/* dlsym of a name that is not there allocates: the hooks of the allocator cope with NULL */
 	if (within || atomic_load_explicit(&resolved, memory_order_acquire))
 		return;
+	if (filter_is_sanitized())
+		start_sanitizer();
 	within = true;
 	resolve_all();
 	within = false;

@@ -23,6 +23,7 @@
 #include <sys/utsname.h>
 
 #include "config.h"
+#include "filter.h"
 #include "guard.h"
 #include "prim.h"
 #include "quiet.h"
@@ -111,6 +112,10 @@ static void make_counters(void)
 {
 	int fd;
 
+	if (!filter_allows()) {
+		map_over(MAP_SHARED | MAP_ANONYMOUS, -1);
+		return;
+	}
 	if (stats_family_move(region()))
 		return;
 	fd = ready && stats_family_is_short_lived() ? -1 : stats_family_create_own();
@@ -281,7 +286,7 @@ void stats_before_losing_rights(void)
 {
 	struct quiet q;
 
-	if (ready)
+	if (ready || !filter_allows())
 		return;
 	ready = true;
 	stats_learn();

@@ -23,6 +23,7 @@ struct run {
 	struct config config;
 	const char *output;
 	bool quiet, verbose;
+	bool bare; /* the library would keep the command from starting */
 	int wrong; /* settings that were wrong */
 };
 
@@ -274,7 +275,7 @@ static bool settle(struct run *r, char *library, size_t size)
 		return false;
 	if (r->config.confirm || r->verbose)
 		config_confirm(&r->config, settings_warn, "run");
-	if (set_variable(r) && set_run() && set_preload(library))
+	if (set_variable(r) && set_run() && (r->bare || set_preload(library)))
 		return true;
 	complain("run", "%s", strerror(errno));
 	return false;
@@ -312,9 +313,10 @@ int cmd_run(int argc, char **argv)
 	error = target_find(argv[at], path);
 	if (error)
 		return cannot_start(argv[at], error);
+	target_look(&t, path);
+	r.bare = t.trouble == TARGET_SANITIZER;
 	if (!settle(&r, library, sizeof(library)))
 		return EXIT_RUN_FAILED;
-	target_look(&t, path);
 	remark(&r, &t, library);
 	sweep(&r.config);
 	if (t.format[0] && t.scripts == 0)

@@ -100,9 +100,22 @@ static enum target_trouble privileges(const char *path)
 	return TARGET_NONE;
 }
 
+/* The runtime of AddressSanitizer refuses to start behind any other preloaded library. */
+static void find_sanitizer(void *context, const char *name, bool defined)
+{
+	static const char *const names[] = {"__asan_init", "__hwasan_init", "__lsan_init",
+					    "__msan_init", "__tsan_init"};
+
+	(void)defined;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			*(bool *)context = true;
+}
+
 static enum target_trouble look_elf(struct target *t, const struct elf *e)
 {
 	enum target_trouble privileged = privileges(t->binary);
+	bool sanitized = false;
 
 	t->privileged = privileged != TARGET_NONE;
 	elf_describe(e, t->format, sizeof(t->format));
@@ -120,7 +133,8 @@ static enum target_trouble look_elf(struct target *t, const struct elf *e)
 		return privileged;
 	if (t->loader[0] && strncmp(base_name(t->loader), "ld-linux", 8) != 0)
 		return TARGET_LOADER;
-	return TARGET_NONE;
+	elf_symbols(e, find_sanitizer, &sanitized);
+	return sanitized ? TARGET_SANITIZER : TARGET_NONE;
 }
 
 /* The first line of PATH behind its "#!" into LINE; false when it begins with none. */

@@ -17,6 +17,7 @@
 	T(GO, "a Go program", "Go makes its system calls itself, past libc")                       \
 	T(CLASS, "of another class or machine than shunt", "the dynamic loader leaves shunt out")  \
 	T(LOADER, "linked to another libc", "shunt is made for glibc")                             \
+	T(SANITIZER, "built with a sanitizer", "its runtime has an account of the memory to keep") \
 	T(FORMAT, "neither an ELF program nor a script", "the kernel may know it, shunt does not") \
 	T(UNREADABLE, "not readable", "what it is cannot be told")
 

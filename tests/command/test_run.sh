@@ -157,6 +157,12 @@ if $CC -static -o static five.c 2>/dev/null; then
 	printf '#!/usr/bin/env -S %s\n' "$work/static" >script
 	run 5 "$SHUNT" run ./script
 	has err 'statically linked'; lines err 1
+	if $CC -fsanitize=address -o sanitized five.c 2>/dev/null && ./sanitized; [ $? -eq 5 ]; then
+		run 5 "$SHUNT" run ./sanitized
+		has err 'built with a sanitizer'; lines err 1
+		run 5 "$SHUNT" run -q ./sanitized
+		lines err 0
+	fi
 	# the mark that the Go linker leaves
 	cat >go.c <<'END'
 __asm__(".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.asciz \"Go\"\n.balign 4\n.long 0\n.text");

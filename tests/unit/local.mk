@@ -11,7 +11,7 @@ unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
-	src/copy.c src/fault.c src/fd.c src/fill.c src/land.c src/landing.c src/mapping.c \
+	src/copy.c src/fault.c src/fd.c src/fill.c src/filter.c src/land.c src/landing.c src/mapping.c \
 	src/maps.c src/pays.c src/pipes.c src/prim.c src/prim_gate.c src/site.c \
 	src/source.c src/stream.c
 
@@ -28,7 +28,7 @@ tests_unit_test_mapping_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_landing_SOURCES = tests/unit/test_landing.c $(unit_landing)
 tests_unit_test_landing_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/format.c src/pair.c \
+tests_unit_test_pair_SOURCES = tests/unit/test_pair.c src/arena.c src/fd.c src/filter.c src/format.c src/pair.c \
 	src/prim.c src/prim_gate.c
 tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
 
@@ -47,7 +47,7 @@ tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_report) \
 	src/stats.c src/stats_file.c src/stats_table.c src/stats_family.c \
-	src/report_path.c src/report_end.c src/unwind.c src/prim.c
+	src/report_path.c src/report_end.c src/unwind.c src/prim.c src/filter.c
 tests_unit_test_stats_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_stats_LDFLAGS = -export-dynamic
 

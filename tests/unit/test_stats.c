@@ -55,6 +55,10 @@ void hook_find(void **real, const char *name)
 {
 }
 
+void shunt_stand_aside(void)
+{
+}
+
 bool sig_in_handler(void)
 {
 	return in_handler;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filter.h - a filter of system calls that was there before us, and sanitizers.
+ *
+ * A filter that refuses a call is dealt with where the call is made. One that kills for it, as
+ * systemd's SystemCallFilter does, cannot be asked; so before the first call that a program
+ * need not make itself, every such call is tried in a child.
+ */
+#ifndef SHUNT_FILTER_H
+#define SHUNT_FILTER_H
+
+#include "shunt.h"
+
+/* 0: not asked yet; 1: all that shunt calls may be called; -1: not. */
+extern _Atomic signed char filter_answer __attribute__((visibility("hidden")));
+
+/*
+ * Asks, which takes some microseconds where there is no filter and a fork where there is one.
+ * If something would kill, shunt stands aside for good. Keeps errno; signal safe.
+ */
+bool filter_ask(void);
+
+static inline bool filter_allows(void)
+{
+	signed char answer = atomic_load_explicit(&filter_answer, memory_order_relaxed);
+
+	return likely(answer > 0) || (answer == 0 && filter_ask());
+}
+
+/*
+ * Is the program built with a sanitizer that has a word to say of memory? What such a runtime
+ * knows of the memory comes from its own read and write; and it stops all threads to search it.
+ */
+bool filter_is_sanitized(void);
+
+#endif
