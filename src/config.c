@@ -20,7 +20,7 @@ struct config config;
 static const struct config_option table[CONFIG_KEYS] = {
 	[KEY_MODE] = {"mode", KIND_WORD, "observe, rewrite, batch, off", "batch", "rewrite",
 		      "watch only, rewrite, or stand aside", FIELD(mode), 0, 0},
-	[KEY_SOURCE] = {"source", KIND_WORD, "settled, trust, lease, immutable", "lease", "settled",
+	[KEY_SOURCE] = {"source", KIND_WORD, "settled, trust, lease, immutable", "", "settled",
 			"what a file must prove before it is rewritten", FIELD(source), 0, 0},
 	[KEY_REPORT] = {"report", KIND_TEXT, "a path with %p %n %h, stderr, none", "", "",
 			"where the report goes at exit", FIELD(report), 0, 0},

@@ -192,6 +192,7 @@ static void reset_entry(struct fd_entry *e, bool closing)
 	source_unbind(e, closing);
 	fd_pay(e);
 	e->timeout = false;
+	e->fed = 0;
 	e->stream = 0;
 	e->refusal = VERDICT_REWRITTEN;
 	atomic_store_explicit(&e->kind, STATS_KIND_UNKNOWN, memory_order_release);

@@ -32,6 +32,8 @@ struct fd_entry {
 	_Atomic int owed;            /* an errno that sendfile swallowed: the next call returns it */
 	_Atomic int writer;          /* the only thread that ever wrote, negative for several: writers.h */
 	_Atomic bool noted;          /* all writes since its birth are noted in writer */
+	_Atomic int fed;             /* source:lease: index + 1 of the source last sent here ... */
+	_Atomic uint64_t fed_bytes;  /* ... and how much of it so far */
 	_Atomic(struct pair *) pair; /* that it was last the sink of; stays over a close */
 };
 

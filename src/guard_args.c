@@ -166,6 +166,18 @@ static void controls(int fd, int command)
 	}
 }
 
+/* Is it an opening for reading for certain? What is not must not wait for a lease of ours. */
+static bool may_write(long number, const unsigned long arg[6])
+{
+	unsigned long flags = O_WRONLY;
+
+	if (number == SYS_open)
+		flags = arg[1];
+	else if (number == SYS_openat || number == SYS_open_by_handle_at)
+		flags = arg[2];
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
 static bool on_descriptors(long number, const unsigned long arg[6], long *result)
 {
 	switch (number) {
@@ -189,6 +201,12 @@ static bool on_descriptors(long number, const unsigned long arg[6], long *result
 	case SYS_write: case SYS_writev: case SYS_pwrite64: case SYS_pwritev: case SYS_pwritev2:
 	case SYS_ftruncate: case SYS_fallocate: case SYS_sendfile:
 		source_written((int)arg[0]);
+		break;
+	case SYS_open: case SYS_creat: case SYS_openat: case SYS_openat2: case SYS_truncate:
+	case SYS_open_by_handle_at:
+		/* which file it is lies in memory that is not read here */
+		if (may_write(number, arg))
+			source_written_any();
 		break;
 	case SYS_splice: case SYS_copy_file_range:
 		source_written((int)arg[2]);

@@ -18,13 +18,20 @@
 #undef HOOK
 
 /* The end of the first part, on the clock that these calls take. */
-static struct timespec first_part(void)
+static struct timespec first_part(int *ms)
 {
 	struct timespec t;
-	int ms = sleep_first(-1);
 
+	*ms = sleep_first(-1);
 	REAL(clock_gettime)(CLOCK_REALTIME, &t);
-	t.tv_sec += ms / 1000;
+	if (*ms < 0) /* nothing is landed any more */
+		*ms = SLEEP_GRACE_MS;
+	t.tv_sec += *ms / 1000;
+	t.tv_nsec += *ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
 	return t;
 }
 
@@ -34,21 +41,22 @@ static bool before(const struct timespec *a, const struct timespec *b)
 }
 
 /* True: the first part passed and nothing came. errno is as before then. */
-static bool waits_on(int ret, int saved)
+static bool waits_on(int ret, int saved, int ms)
 {
 	if (ret == 0 || errno != ETIMEDOUT)
 		return false;
 	errno = saved;
-	sleep_over();
+	sleep_over(ms);
 	return true;
 }
 
 static COLD int landed_sem_wait(sem_t *s)
 {
-	struct timespec first = first_part();
-	int saved = errno, ret = REAL(sem_timedwait)(s, &first);
+	int ms, saved = errno, ret;
+	struct timespec first = first_part(&ms);
 
-	return waits_on(ret, saved) ? REAL(sem_wait)(s) : ret;
+	ret = REAL(sem_timedwait)(s, &first);
+	return waits_on(ret, saved, ms) ? REAL(sem_wait)(s) : ret;
 }
 
 EXPORT int sem_wait(sem_t *s)
@@ -60,14 +68,14 @@ EXPORT int sem_wait(sem_t *s)
 
 static COLD int landed_sem_timedwait(sem_t *s, const struct timespec *until)
 {
-	struct timespec first = first_part();
-	int saved = errno, ret;
+	int ms, saved = errno, ret;
+	struct timespec first = first_part(&ms);
 
 	/* what is malformed is libc's to refuse */
 	if (until->tv_nsec < 0 || until->tv_nsec >= 1000000000 || !before(&first, until))
 		return REAL(sem_timedwait)(s, until);
 	ret = REAL(sem_timedwait)(s, &first);
-	return waits_on(ret, saved) ? REAL(sem_timedwait)(s, until) : ret;
+	return waits_on(ret, saved, ms) ? REAL(sem_timedwait)(s, until) : ret;
 }
 
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
@@ -79,12 +87,13 @@ EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
 
 static COLD int landed_join(pthread_t thread, void **result)
 {
-	struct timespec first = first_part();
-	int error = REAL(pthread_timedjoin_np)(thread, result, &first);
+	int ms, error;
+	struct timespec first = first_part(&ms);
 
+	error = REAL(pthread_timedjoin_np)(thread, result, &first);
 	if (error != ETIMEDOUT)
 		return error;
-	sleep_over();
+	sleep_over(ms);
 	return REAL(pthread_join)(thread, result);
 }
 

@@ -75,8 +75,8 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 	first = sleep_first_of(timeout);
 	ret = LENT(REAL(ppoll)(fds, count, first, inner));
 	if (ret == 0 && first != timeout) {
-		sleep_over();
-		ret = LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, &rest), inner));
+		sleep_over_of(first);
+		ret = LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, first, &rest), inner));
 	}
 	return unlikely(fd_debts) ? debts_in_poll(fds, count, ret) : ret;
 }
@@ -120,7 +120,7 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int tim
 	first = sleep_first(timeout);
 	ret = LENT(REAL(epoll_pwait)(epoll, events, count, first, inner));
 	if (ret == 0 && first != timeout) {
-		sleep_over();
+		sleep_over(first);
 		ret = LENT(REAL(epoll_pwait)(epoll, events, count,
 					     timeout < 0 ? timeout : timeout - first, inner));
 	}
@@ -146,8 +146,8 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 	first = sleep_first_of(timeout);
 	ret = LENT(REAL(epoll_pwait2)(epoll, events, count, first, inner));
 	if (ret == 0 && first != timeout) {
-		sleep_over();
-		ret = LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, &rest),
+		sleep_over_of(first);
+		ret = LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, first, &rest),
 					      inner));
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;

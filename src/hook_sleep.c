@@ -6,10 +6,12 @@
 #undef _FORTIFY_SOURCE
 
 #include <string.h>
+#include <sys/time.h>
 
 #include "debts.h"
 #include "fd.h"
 #include "hook_idle.h"
+#include "prim.h"
 #include "sleep.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -31,7 +33,7 @@ static int rest_of(int timeout, int first)
 	first = sleep_first(timeout);                                                              \
 	ret = REAL(name)(fds, n, first, ##__VA_ARGS__);                                            \
 	if (ret == 0 && first != (timeout)) {                                                      \
-		sleep_over();                                                                      \
+		sleep_over(first);                                                                 \
 		ret = REAL(name)(fds, n, rest_of(timeout, first), ##__VA_ARGS__);                  \
 	}                                                                                          \
 	return unlikely(fd_debts) ? debts_in_poll(fds, n, ret) : ret
@@ -62,7 +64,7 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 	first = sleep_first(timeout);
 	ret = REAL(epoll_wait)(epoll, events, n, first);
 	if (ret == 0 && first != timeout) {
-		sleep_over();
+		sleep_over(first);
 		ret = REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
@@ -99,28 +101,28 @@ static void restore_sets(const struct select_sets *s, int n)
 
 typedef int select_fn(int, fd_set *, fd_set *, fd_set *, struct timeval *);
 
-/* Waits for a second of TIMEOUT first; what the kernel leaves of the whole is written back, as it would. */
-static COLD int cut_select(select_fn *real, int n, struct select_sets *s, struct timeval *timeout)
+static struct timeval grace_of(int ms)
 {
-	struct timeval first = { SLEEP_GRACE_MS / 1000, 0 };
+	return (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+}
+
+/* Waits for MS of TIMEOUT first; what the kernel leaves of the whole is written back, as it would. */
+static COLD int cut_select(select_fn *real, int n, struct select_sets *s, struct timeval *timeout,
+			   int ms)
+{
+	struct timeval first = grace_of(ms);
 	int ret;
 
 	if (timeout)
-		timeout->tv_sec -= first.tv_sec;
+		timersub(timeout, &first, timeout);
 	ret = real(n, s->set[0], s->set[1], s->set[2], &first);
 	if (ret == 0) {
-		sleep_over();
+		sleep_over(ms);
 		restore_sets(s, n);
 		return real(n, s->set[0], s->set[1], s->set[2], timeout);
 	}
-	if (timeout) {
-		timeout->tv_sec += first.tv_sec;
-		timeout->tv_usec += first.tv_usec;
-		if (timeout->tv_usec >= 1000000) {
-			timeout->tv_sec++;
-			timeout->tv_usec -= 1000000;
-		}
-	}
+	if (timeout)
+		timeradd(timeout, &first, timeout);
 	return ret;
 }
 
@@ -129,13 +131,17 @@ static COLD int landed_select(select_fn *real, int n, fd_set *in, fd_set *out, f
 {
 	struct select_sets s = { .set = { in, out, except } };
 	bool whole = save_sets(&s, n);
+	int ms = sleep_grace();
+	struct timeval grace = grace_of(ms);
 
+	lease_look(prim_now());
 	landing_open(timeout, sizeof(*timeout));
-	if (timeout && (!hook_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 1 ||
-			timeout->tv_usec < 0))
+	if (timeout && (!hook_readable(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 ||
+			timeout->tv_usec < 0 || timeout->tv_usec >= 1000000 ||
+			timercmp(timeout, &grace, <)))
 		return real(n, in, out, except, timeout);
 	if (whole)
-		return cut_select(real, n, &s, timeout);
+		return cut_select(real, n, &s, timeout, ms);
 	sleep_settle();
 	return real(n, in, out, except, timeout);
 }
@@ -157,9 +163,9 @@ EXPORT int __select(int n, fd_set *in, fd_set *out, fd_set *except, struct timev
 
 /* ---- plain sleeps: shorter ones than the grace leave things as they are ---- */
 
-static void before_sleep(bool is_long)
+static void before_sleep(bool is_long, unsigned ms)
 {
-	if (sleep_holds() && is_long && !hook_passive())
+	if (sleep_holds() && (is_long || ms >= (unsigned)sleep_grace()) && !hook_passive())
 		sleep_rest_slow();
 }
 
@@ -167,7 +173,7 @@ static void before_sleep(bool is_long)
 	if (sleep_holds() && t) {                                                                  \
 		landing_open(t, sizeof(*t));                                                       \
 		landing_open(rest, sizeof(*rest));                                                 \
-		before_sleep(t->tv_sec > 0);                                                       \
+		before_sleep(t->tv_sec > 0, (unsigned)(t->tv_nsec / 1000000));                     \
 	}                                                                                          \
 	return REAL(name)(t, rest)
 
@@ -183,18 +189,18 @@ EXPORT int __nanosleep(const struct timespec *t, struct timespec *rest)
 
 EXPORT int usleep(useconds_t us)
 {
-	before_sleep(us >= SLEEP_GRACE_MS * 1000u);
+	before_sleep(false, us / 1000);
 	return REAL(usleep)(us);
 }
 
 EXPORT unsigned sleep(unsigned s)
 {
-	before_sleep(s > 0);
+	before_sleep(s > 0, 0);
 	return REAL(sleep)(s);
 }
 
 EXPORT int pause(void)
 {
-	before_sleep(true);
+	before_sleep(true, 0);
 	return REAL(pause)();
 }

@@ -86,6 +86,8 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 
 	r->site = NULL;
 	r->stream = false;
+	if (lease_any())
+		lease_look(prim_now());
 	if (unlikely(fd_debts) && send_owes(fd)) {
 		*ret = -1;
 		return true;
@@ -172,6 +174,8 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 	writers_note(fd);
 	if (!source_any() || count > IOV_MAX)
 		return false;
+	if (lease_any())
+		lease_look(prim_now());
 	io_file_changes(fd);
 	if (!send_touches(iov, count))
 		return false;

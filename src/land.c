@@ -128,22 +128,26 @@ static bool edge_room(struct landing *l)
 	return l->edge != NULL;
 }
 
-static void hold(struct attempt *a)
+static enum verdict hold(struct attempt *a)
 {
-	if (!a->held)
-		source_hold(a->source);
+	if (a->held)
+		return VERDICT_REWRITTEN;
 	a->held = true;
+	return source_hold(a->source);
 }
 
 /* Sees to it that exactly a->lo .. a->hi are armed, with a->l locked. */
 static enum verdict arm(struct attempt *a)
 {
 	struct landing *l = a->l;
+	enum verdict v;
 
 	if (landing_lo(l) == a->lo && landing_hi(l) == a->hi && (l->source || l->freed) &&
 	    maps_still_armed(a->lo, a->hi))
 		return VERDICT_REWRITTEN;
-	hold(a); /* for opening lets the landing's own go */
+	v = hold(a); /* for opening lets the landing's own go */
+	if (v != VERDICT_REWRITTEN)
+		return v;
 	if (!landing_open_locked(l))
 		return VERDICT_HOST_LIMITS;
 	if (l->base != a->base || !edge_room(l))
@@ -368,9 +372,9 @@ static ssize_t land_locked(struct attempt *a, struct site *site, enum verdict *w
 	if (at_end(a))
 		return 0;
 	/* what the landing names stays while it is locked; anything else needs a hold of its own */
-	if (relaxed(a->l->source) != a->source + 1)
-		hold(a);
-	*why = a->l->base == a->base ? check_file(a) : VERDICT_LIMIT;
+	*why = relaxed(a->l->source) != a->source + 1 ? hold(a) : VERDICT_REWRITTEN;
+	if (*why == VERDICT_REWRITTEN)
+		*why = a->l->base == a->base ? check_file(a) : VERDICT_LIMIT;
 	if (*why == VERDICT_REWRITTEN)
 		*why = arm(a);
 	if (*why != VERDICT_REWRITTEN)

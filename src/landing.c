@@ -14,6 +14,7 @@
 #include "fill.h"
 #include "host.h"
 #include "landing.h"
+#include "lease.h"
 #include "maps.h"
 #include "prim.h"
 #include "source.h"
@@ -444,8 +445,8 @@ static bool of_source(const struct landing *l, uint64_t index)
 
 static bool unfinished_of_fd(const struct landing *l, uint64_t fd)
 {
-	/* what is kept of a stream lies in a pipe, which is wanted elsewhere */
-	return l->fd == (int)fd && (l->is_stream || l->written < l->length);
+	/* what is kept of a stream lies in a pipe, which is wanted elsewhere; a lease keeps writers waiting */
+	return l->fd == (int)fd && (l->is_stream || l->written < l->length || lease_any());
 }
 
 static bool untouched_since(const struct landing *l, uint64_t before)

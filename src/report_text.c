@@ -247,6 +247,26 @@ static void write_settled(const struct table *t)
 	format_text(t->f, " by their age alone\n");
 }
 
+/* source:lease: what was on its way then could arrive as the writer made it. */
+static void write_leases(const struct table *t)
+{
+	const struct walk_totals *total = &t->walk->total;
+
+	if (total->leases_broken == 0)
+		return;
+	format_text(t->f, "leases broken by writers: ");
+	format_grouped(t->f, total->leases_broken);
+	format_text(t->f, ", with ");
+	format_size(t->f, total->lease_in_flight);
+	format_text(t->f, " on the way to peers");
+	if (total->leases_lost) {
+		format_text(t->f, "; ");
+		format_grouped(t->f, total->leases_lost);
+		format_text(t->f, " ended by the kernel, after the file was changed");
+	}
+	format_char(t->f, '\n');
+}
+
 static void write_native(const struct table *t)
 {
 	if (t->walk->total.native_bytes == 0)
@@ -317,6 +337,7 @@ void report_text(const struct stats *const *process, size_t count,
 		write_saved(&t);
 		write_verdicts(&t);
 		write_settled(&t);
+		write_leases(&t);
 	}
 	write_native(&t);
 	format_flush(&f);

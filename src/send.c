@@ -245,6 +245,21 @@ static enum verdict not_cut(const struct segments *s)
 								     : VERDICT_LOOKED_AT;
 }
 
+/*
+ * Under source:lease: who got what by reference, for when a writer comes; and what was opened while it
+ * was being sent needs its lease no longer.
+ */
+static COLD void after_lease(struct fd_entry *e, const struct segments *s, const size_t sent[SEGMENTS])
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (!segment_is_file(&s->seg[i]) || s->seg[i].source < 0)
+			continue;
+		lease_fed(e, s->seg[i].source, sent[i]);
+		lease_rest(source_at(s->seg[i].source));
+	}
+	lease_look(prim_now());
+}
+
 static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *iov, size_t count,
 			       int flags, struct site *write_site, ssize_t *ret)
 {
@@ -270,6 +285,8 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	*ret = send_quietly(fd, e, &s, flags, sent, &why);
 	writers_done();
 	segments_unpin(&s);
+	if (lease_any())
+		after_lease(e, &s, sent);
 	if (*ret == ENGINE_PLAINLY)
 		return why;
 	calls = prim_calls - calls;

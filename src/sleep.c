@@ -9,7 +9,8 @@
 #include "sleep.h"
 #include "thread.h"
 
-#define GRACE_NS ((uint64_t)SLEEP_GRACE_MS * 1000000u)
+enum { MS = 1000000 }; /* nanoseconds */
+#define GRACE_NS ((uint64_t)SLEEP_GRACE_MS * MS)
 
 /* Settles what nobody touched for a second; the scan itself at most as often. */
 static void settle_old(void)
@@ -17,6 +18,7 @@ static void settle_old(void)
 	static _Atomic uint64_t last;
 	uint64_t now = prim_now(), then = atomic_load_explicit(&last, memory_order_relaxed);
 
+	lease_look(now);
 	if (now - then < GRACE_NS || !atomic_compare_exchange_strong(&last, &then, now))
 		return;
 	landing_settle(now - GRACE_NS);
@@ -26,6 +28,7 @@ COLD void sleep_settle_slow(void)
 {
 	struct thread *t = thread_self();
 
+	lease_look(prim_now());
 	if (t)
 		landing_settle_thread(t->tid);
 	settle_old();
@@ -52,7 +55,8 @@ static COLD void before_blocking(int fd, bool alone, void (*settle)(void))
 
 	if (prim_poll(&p, 1, 0) != 0 || fd_is_nonblocking(fd))
 		return;
-	if (!alone || !may_cut(fd) || prim_poll(&p, 1, SLEEP_GRACE_MS) <= 0)
+	lease_look(prim_now());
+	if (!alone || !may_cut(fd) || prim_poll(&p, 1, sleep_grace()) <= 0)
 		settle();
 }
 
@@ -76,38 +80,57 @@ COLD void sleep_before_accept_slow(int fd)
 
 int sleep_first(int timeout_ms)
 {
+	int grace;
+
 	if (!sleep_holds())
 		return timeout_ms;
 	settle_old();
-	return timeout_ms < 0 || timeout_ms > SLEEP_GRACE_MS ? SLEEP_GRACE_MS : timeout_ms;
+	grace = sleep_grace();
+	return timeout_ms < 0 || timeout_ms > grace ? grace : timeout_ms;
 }
 
 const struct timespec *sleep_first_of(const struct timespec *timeout)
 {
-	static const struct timespec grace = { SLEEP_GRACE_MS / 1000, SLEEP_GRACE_MS % 1000 * 1000000 };
+	static const struct timespec long_grace = { SLEEP_GRACE_MS / 1000, SLEEP_GRACE_MS % 1000 * MS };
+	static const struct timespec short_grace = { LEASE_GRACE_MS / 1000, LEASE_GRACE_MS % 1000 * MS };
+	const struct timespec *grace;
 
 	if (!sleep_holds())
 		return timeout;
 	settle_old();
+	grace = lease_any() ? &short_grace : &long_grace;
 	/* what is malformed is the kernel's to refuse */
-	if (timeout && (timeout->tv_sec < grace.tv_sec || timeout->tv_nsec < 0))
+	if (timeout && (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000 * MS ||
+			timeout->tv_sec < grace->tv_sec ||
+			(timeout->tv_sec == grace->tv_sec && timeout->tv_nsec < grace->tv_nsec)))
 		return timeout;
-	return &grace;
+	return grace;
 }
 
-const struct timespec *sleep_rest_of(const struct timespec *timeout, struct timespec *rest)
+const struct timespec *sleep_rest_of(const struct timespec *timeout, const struct timespec *first,
+				     struct timespec *rest)
 {
 	if (!timeout)
 		return NULL;
 	*rest = *timeout;
-	rest->tv_sec -= SLEEP_GRACE_MS / 1000;
+	rest->tv_sec -= first->tv_sec;
+	rest->tv_nsec -= first->tv_nsec;
+	if (rest->tv_nsec < 0) {
+		rest->tv_nsec += 1000 * MS;
+		rest->tv_sec--;
+	}
 	return rest;
 }
 
-void sleep_over(void)
+void sleep_over(int waited_ms)
 {
 	uint64_t now = prim_now();
 
 	/* the coarse clock may lag by one step of 10 ms */
-	landing_settle(now - GRACE_NS + 20000000);
+	landing_settle(now - (uint64_t)waited_ms * MS + 20 * MS);
+}
+
+void sleep_over_of(const struct timespec *waited)
+{
+	sleep_over((int)(waited->tv_sec * 1000 + waited->tv_nsec / MS));
 }

@@ -2,9 +2,9 @@
 /*
  * sleep.h - a landing is not a cache: what a sleeping program holds is made safe.
  *
- * Bytes that are landed could change with their file. So a thread that is about
- * to sleep for who knows how long has what it read filled first, and what nobody has
- * touched for a second is filled at the next call that comes by.
+ * Bytes that are landed could change with their file, or keep a writer waiting (lease.h). So
+ * a thread that is about to sleep for who knows how long has what it read filled first, and
+ * what nobody has touched for a second is filled at the next call that comes by.
  */
 #ifndef SHUNT_SLEEP_H
 #define SHUNT_SLEEP_H
@@ -12,14 +12,22 @@
 #include <time.h>
 
 #include "landing.h"
+#include "lease.h"
 #include "pipes.h"
 
 enum { SLEEP_GRACE_MS = 1000 };
 
-/* Has the process what it is not to sleep with: anything landed, or hidden pipes? */
+/* Has the process what it is not to sleep with: anything landed, a lease, or hidden pipes? */
 static inline bool sleep_holds(void)
 {
-	return landing_any() || unlikely(atomic_load_explicit(&pipes_open, memory_order_relaxed));
+	return landing_any() || lease_any() ||
+	       unlikely(atomic_load_explicit(&pipes_open, memory_order_relaxed));
+}
+
+/* How long a wait leaves things as they are: while a lease is held somebody may be waiting for us. */
+static inline int sleep_grace(void)
+{
+	return lease_any() ? LEASE_GRACE_MS : SLEEP_GRACE_MS;
 }
 
 /* Before a call that blocks without end: fills what this thread read, and what is old. Keeps errno. */
@@ -27,7 +35,7 @@ void sleep_settle_slow(void);
 
 static inline void sleep_settle(void)
 {
-	if (landing_any())
+	if (landing_any() || lease_any())
 		sleep_settle_slow();
 }
 
@@ -60,14 +68,16 @@ static inline void sleep_before_accept(int fd)
 /*
  * For calls with a timeout (poll, epoll_wait, select): how long to wait at first,
  * of a timeout (negative, NULL: for ever). If that passes without an event,
- * sleep_over() settles, and the caller waits for the rest. The timeout itself when
+ * sleep_over(WAITED_MS) settles, and the caller waits for the rest. The timeout itself when
  * nothing is held or it is short.
  */
 int sleep_first(int timeout_ms);
 const struct timespec *sleep_first_of(const struct timespec *timeout);
-void sleep_over(void);
+void sleep_over(int waited_ms);
+void sleep_over_of(const struct timespec *waited);
 
-/* What is left of a timeout after SLEEP_GRACE_MS of it; NULL stays NULL. Writes to REST, returns it. */
-const struct timespec *sleep_rest_of(const struct timespec *timeout, struct timespec *rest);
+/* What is left of a timeout after FIRST of it; NULL stays NULL. Writes to REST, returns it. */
+const struct timespec *sleep_rest_of(const struct timespec *timeout, const struct timespec *first,
+				     struct timespec *rest);
 
 #endif

@@ -6,14 +6,13 @@
  * taken when a file is met and when it is closed, never for a chunk.
  */
 #include <errno.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "config.h"
+#include "immutable.h"
 #include "landing.h"
+#include "lease.h"
 #include "mapping.h"
 #include "prim.h"
 #include "sig.h"
@@ -87,6 +86,25 @@ static void set_lock_state(dev_t device, ino_t inode, enum lock_state state)
 	lock_drop(&locks_lock, &held);
 }
 
+/*
+ * Gets the descriptor of S if there is none: a duplicate of FD, under source:lease of its file. Called with
+ * the set locked.
+ */
+static enum verdict duplicate(struct source *s, int fd)
+{
+	bool own = config.source == SOURCE_LEASE;
+	int high;
+
+	if (s->fd >= 0)
+		return VERDICT_REWRITTEN;
+	high = own ? lease_open(fd) : prim_dup_high(fd);
+	if (high < 0)
+		return own && high != -EMFILE ? VERDICT_NO_LEASE : VERDICT_DESCRIPTORS;
+	fd_mark_ours(high);
+	atomic_store(&s->fd, high);
+	return VERDICT_REWRITTEN;
+}
+
 /* ---- may this file land? ---- */
 
 static bool lease_tells(long type)
@@ -147,24 +165,48 @@ static enum verdict settled(int fd, const struct stat *st, long type)
 		return v;
 	}
 	/* where we may not ask (not the owner), age must do: the report says which it was */
-	if (v != VERDICT_UNSETTLED || config.source == SOURCE_LEASE || !stamps_old(st, SETTLE_AGE))
+	if (v != VERDICT_UNSETTLED || !stamps_old(st, SETTLE_AGE))
 		return v;
 	stats_add(&stats_get()->age_granted, 1);
 	return VERDICT_REWRITTEN;
 }
 
-static bool immutable(int fd, const struct statfs *fs)
+/*
+ * FD's lease is taken by each landing (lease_hold) on the descriptor of S, which is a file description of
+ * its own: here it is only asked whether that can be. Of the program's own description nothing is changed.
+ */
+static enum verdict judge_lease(struct source *s, int fd)
 {
-	int flags = 0, seals = prim_fcntl(fd, F_GET_SEALS, 0);
+	enum verdict v;
 
-	if (fs->f_flags & ST_RDONLY)
-		return true;
-	if (fs->f_type == TMPFS_MAGIC)
-		return seals >= 0 && (seals & F_SEAL_WRITE);
-	return prim_ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL);
+	if (prim_fcntl(fd, F_GETLEASE, 0) != F_UNLCK)
+		return VERDICT_LOCKED;
+	v = duplicate(s, fd);
+	if (v == VERDICT_REWRITTEN)
+		v = lease_ask(s->fd);
+	if (v == VERDICT_REWRITTEN)
+		stats_add(&stats_get()->lease_granted, 1);
+	return v;
 }
 
-static enum verdict judge_file(int fd, const struct stat *st)
+/*
+ * The attribute keeps those out who come from now on; on some file systems not those who have the file
+ * open for writing, so it must be settled as well. The others leave nobody.
+ */
+static enum verdict judge_immutable(int fd, const struct stat *st, long type)
+{
+	switch (immutable_why(fd, type)) {
+	case IMMUTABLE_NOT:
+		return VERDICT_MUTABLE;
+	case IMMUTABLE_ATTRIBUTE:
+		return trusted_type(type, st) ? settled(fd, st, type) : VERDICT_FILE_SYSTEM;
+	case IMMUTABLE_WHOLLY:
+		break;
+	}
+	return VERDICT_REWRITTEN;
+}
+
+static enum verdict judge_file(struct source *s, int fd, const struct stat *st)
 {
 	struct statfs fs;
 
@@ -173,7 +215,9 @@ static enum verdict judge_file(int fd, const struct stat *st)
 	if (prim_fstatfs(fd, &fs) < 0)
 		return VERDICT_FILE_SYSTEM;
 	if (config.source == SOURCE_IMMUTABLE)
-		return immutable(fd, &fs) ? VERDICT_REWRITTEN : VERDICT_UNSETTLED;
+		return judge_immutable(fd, st, fs.f_type);
+	if (config.source == SOURCE_LEASE)
+		return lease_tells(fs.f_type) ? judge_lease(s, fd) : VERDICT_FILE_SYSTEM;
 	if (!trusted_type(fs.f_type, st))
 		return VERDICT_FILE_SYSTEM;
 	return settled(fd, st, fs.f_type);
@@ -181,8 +225,15 @@ static enum verdict judge_file(int fd, const struct stat *st)
 
 /* ---- the table ---- */
 
-static bool sending_from(int index)
+int source_index(const struct source *s)
 {
+	return (int)(s - sources);
+}
+
+bool source_sending(const struct source *s)
+{
+	int index = source_index(s);
+
 	for (struct thread *t = thread_list(); t; t = t->next)
 		for (int i = 0; t->tid && i < THREAD_HAZARDS; i++)
 			if (atomic_load(&t->hazard[i]) == index + 1)
@@ -199,8 +250,9 @@ static void let_go(struct source *s)
 		return;
 	if (atomic_load(&s->holders) > 0 && s->verdict == VERDICT_REWRITTEN)
 		return;
-	if (sending_from((int)(s - sources)))
+	if (source_sending(s))
 		return;
+	lease_end(s);
 	atomic_store(&s->fd, -1);
 	fd_unmark_ours(fd);
 	prim_close(fd);
@@ -231,25 +283,10 @@ static struct source *find_slot(unsigned set, const struct stat *st)
 	return unused;
 }
 
-static bool same_stamps(const struct source *s, const struct stat *st)
+bool source_same_stamps(const struct source *s, const struct stat *st)
 {
 	return s->mtime.tv_sec == st->st_mtim.tv_sec && s->mtime.tv_nsec == st->st_mtim.tv_nsec &&
 	       s->ctime.tv_sec == st->st_ctim.tv_sec && s->ctime.tv_nsec == st->st_ctim.tv_nsec;
-}
-
-/* Gets the duplicate if there is none. Called with the set locked. */
-static bool duplicate(struct source *s, int fd)
-{
-	int high;
-
-	if (s->fd >= 0)
-		return true;
-	high = prim_dup_high(fd);
-	if (high < 0)
-		return false;
-	fd_mark_ours(high);
-	atomic_store(&s->fd, high);
-	return true;
 }
 
 /* Judges S if it was not, or if its time has come, and gets the duplicate. Called with the set locked. */
@@ -258,18 +295,18 @@ static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 	if (s->verdict != VERDICT_REWRITTEN && prim_now() < s->retry)
 		return s->verdict;
 	if (s->verdict == VERDICT_REWRITTEN && s->fd >= 0 &&
-	    (config.source == SOURCE_TRUST || same_stamps(s, st)))
+	    (config.source == SOURCE_TRUST || source_same_stamps(s, st)))
 		return VERDICT_REWRITTEN;
 	if (s->landings > 0)
 		return VERDICT_CHANGED; /* those that land refer to what it was */
 	let_go(s);
-	s->verdict = judge_file(fd, st);
+	s->verdict = judge_file(s, fd, st);
 	s->retry = prim_now() + SECOND;
 	s->aged = stamps_old(st, CLOCK_STEPS);
 	s->mtime = st->st_mtim;
 	s->ctime = st->st_ctim;
-	if (s->verdict == VERDICT_REWRITTEN && !duplicate(s, fd))
-		s->verdict = VERDICT_DESCRIPTORS;
+	if (s->verdict == VERDICT_REWRITTEN)
+		s->verdict = duplicate(s, fd);
 	return s->verdict;
 }
 
@@ -283,7 +320,8 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 
 	if (st->st_size == 0)
 		return VERDICT_SPECIAL_FILE;
-	if (locked == NEVER_AGAIN)
+	/* a descriptor of our own is not made without closing one, which drops a lock */
+	if (locked == NEVER_AGAIN || (locked && config.source == SOURCE_LEASE))
 		return VERDICT_LOCKED;
 	lock_take(&set_lock[set], &held);
 	s = find_slot(set, st);
@@ -308,7 +346,7 @@ enum verdict source_still(int index, const struct stat *st)
 
 	if (s->inode != st->st_ino || s->device != st->st_dev)
 		return VERDICT_CHANGED;
-	if (v != VERDICT_REWRITTEN || config.source == SOURCE_TRUST || likely(same_stamps(s, st)))
+	if (v != VERDICT_REWRITTEN || config.source == SOURCE_TRUST || likely(source_same_stamps(s, st)))
 		return v;
 	s->retry = prim_now() + SETTLE_AGE;
 	atomic_store(&s->verdict, VERDICT_CHANGED);
@@ -317,7 +355,7 @@ enum verdict source_still(int index, const struct stat *st)
 
 bool source_unchanged(int index, const struct stat *st)
 {
-	return sources[index].aged && same_stamps(&sources[index], st);
+	return sources[index].aged && source_same_stamps(&sources[index], st);
 }
 
 /* ---- mappings ---- */
@@ -358,8 +396,7 @@ enum verdict source_adopt(int fd, const struct stat *st, int *index)
 		s->verdict = VERDICT_UNSETTLED;
 		s->retry = 0;
 	}
-	v = !s ? VERDICT_LIMIT : s->locked ? VERDICT_LOCKED
-				: duplicate(s, fd) ? VERDICT_REWRITTEN : VERDICT_DESCRIPTORS;
+	v = !s ? VERDICT_LIMIT : s->locked ? VERDICT_LOCKED : duplicate(s, fd);
 	if (v == VERDICT_REWRITTEN) {
 		atomic_fetch_add(&s->mappings, 1);
 		*index = (int)(s - sources);
@@ -427,7 +464,7 @@ static void close_locked(int index)
 	s->locked = false;
 	s->verdict = VERDICT_UNSETTLED;
 	s->retry = 0;
-	if (sending_from(index))
+	if (source_sending(s))
 		atomic_store(&s->fd, -1);
 	else
 		let_go(s);
@@ -448,17 +485,23 @@ void source_unbind(struct fd_entry *e, bool closing)
 		source_reap(index);
 }
 
-void source_hold(int index)
+enum verdict source_hold(int index)
 {
-	atomic_fetch_add(&sources[index].landings, 1);
+	struct source *s = &sources[index];
+
+	atomic_fetch_add(&s->landings, 1);
+	return config.source == SOURCE_LEASE ? lease_hold(s) : VERDICT_REWRITTEN;
 }
 
 void source_release(int index)
 {
 	struct source *s = &sources[index];
 
-	if (atomic_fetch_sub(&s->landings, 1) == 1 &&
-	    (s->holders == 0 || s->verdict != VERDICT_REWRITTEN))
+	if (atomic_fetch_sub(&s->landings, 1) != 1)
+		return;
+	if (s->leased)
+		lease_rest(s);
+	if (s->holders == 0 || s->verdict != VERDICT_REWRITTEN)
 		source_reap(index);
 }
 
@@ -488,6 +531,7 @@ void source_before_use(int fd, enum source_use use)
 		s->retry = 0;
 		atomic_store(&s->verdict, VERDICT_LOCKED);
 		landing_open_source((int)(s - sources));
+		lease_end(s);
 		mapping_forget_source((int)(s - sources));
 		source_reap((int)(s - sources));
 		if (s->fd >= 0) {
@@ -536,6 +580,8 @@ static void written(const struct stat *st)
 		atomic_store(&s->verdict, VERDICT_BEING_WRITTEN);
 	}
 	landing_open_source((int)(s - sources));
+	/* a thread that waited for itself would wait for long: a handler in the middle of a send, say */
+	lease_end(s);
 }
 
 void source_written(int fd)
@@ -558,6 +604,26 @@ void source_written_path(int dir, const char *path)
 
 	if (source_any() && PRIM4(SYS_newfstatat, dir, path, &st, 0) == 0)
 		written(&st);
+}
+
+int source_next(int from)
+{
+	for (int i = from; i < SOURCES; i++) {
+		if (!set_used[i / WAYS])
+			i |= WAYS - 1;
+		else if (sources[i].inode)
+			return i;
+	}
+	return -1;
+}
+
+void source_written_any(void)
+{
+	for (int i = source_next(0); lease_any() && i >= 0; i = source_next(i + 1))
+		if (sources[i].leased) {
+			landing_open_source(i);
+			lease_end(&sources[i]);
+		}
 }
 
 void source_evade(int fd)
@@ -592,4 +658,6 @@ void source_forked(void)
 	for (int i = 0; i < SOURCES; i++)
 		if (set_used[i / WAYS] && sources[i].fd > 0 && sources[i].holders == 0)
 			let_go(&sources[i]);
+	if (config.source == SOURCE_LEASE)
+		lease_forked_all();
 }

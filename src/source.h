@@ -15,6 +15,7 @@
 
 #include "fd.h"
 #include "landing.h"
+#include "lease.h"
 #include "lock.h"
 #include "mapping.h"
 #include "shunt.h"
@@ -29,6 +30,8 @@ struct source {
 	_Atomic int mappings;    /* mappings that name it (mapping.h) */
 	_Atomic uint8_t verdict; /* REWRITTEN: it may land */
 	_Atomic bool locked;     /* the duplicate was made under a lock: closed with the program's own only */
+	_Atomic bool leased;     /* source:lease: the lease is held on fd (lease.h) */
+	_Atomic bool breaking;   /* and somebody is known to wait for it */
 	dev_t device;
 	ino_t inode;
 	struct timespec mtime, ctime;
@@ -77,9 +80,22 @@ void source_abandon(int index);
 enum verdict source_fresh(int index, struct stat *st);
 
 struct source *source_at(int index);
+int source_index(const struct source *s);
 
-/* A landing begins or ceases to name source INDEX. */
-void source_hold(int index);
+/* Are the stamps in ST those that S had when it was judged? */
+bool source_same_stamps(const struct source *s, const struct stat *st);
+
+/* The next source at or above FROM that means a file, -1 if there is none. */
+int source_next(int from);
+
+/* Is any thread sending from S? */
+bool source_sending(const struct source *s);
+
+/*
+ * A landing begins or ceases to name source INDEX. What begins needs a lease under source:lease: not
+ * REWRITTEN if there is none to be had, and then it is to be released again like any other.
+ */
+enum verdict source_hold(int index);
 void source_release(int index);
 
 /* Closes the duplicates that nobody needs any more and that a sending thread kept open. */
@@ -99,15 +115,18 @@ void source_before_use(int fd, enum source_use use);
 /* The program gives its lock on FD's file back: what is landed of it is filled. */
 void source_before_unlock(int fd);
 
-/* Is anything landed or mapped, so that a change of a file could matter? */
+/* Is anything landed, mapped or leased, so that a change of a file could matter? */
 static inline bool source_any(void)
 {
-	return landing_any() || mapping_any();
+	return landing_any() || mapping_any() || lease_any();
 }
 
 /* This process is about to change FD's file, or the file at PATH: its landings are filled first. */
 void source_written(int fd);
 void source_written_path(int dir, const char *path);
+
+/* The same for a file that is not known: those that are leased, since it would wait for us. */
+void source_written_any(void);
 
 /* The program puts a descriptor of its own at the number FD, which is a source's: that one moves. */
 void source_evade(int fd);

@@ -23,7 +23,7 @@
 #define STATS_RUN_VARIABLE "SHUNT_RUN"
 
 #define STATS_MAGIC "shunt-stats\0\0\0\0"
-#define STATS_LAYOUT 3 /* changes with every change of the structs below */
+#define STATS_LAYOUT 4 /* changes with every change of the structs below */
 
 enum {
 	STATS_ROUTES = 128, /* the last row takes what does not fit */
@@ -70,6 +70,9 @@ enum stats_ended { STATS_RUNNING, STATS_EXIT, STATS_SIGNAL, STATS_EXEC };
 	F(arms, uint64_t)          /* times that pages were protected */                           \
 	F(lease_granted, uint64_t) /* files whose settledness a lease proved */                    \
 	F(age_granted, uint64_t)   /* files that were taken as settled for their age */            \
+	F(leases_broken, uint64_t) /* held leases that a writer waited for */                      \
+	F(leases_lost, uint64_t)   /* of these, taken by the kernel: the file was changed by then */\
+	F(lease_in_flight, uint64_t) /* bytes that sockets had not got acknowledged at those times */\
 	F(routes_lost, uint64_t)   /* chunks of routes for which no row was left */
 
 struct stats_frame {

@@ -27,6 +27,8 @@
 	V(FILE_SYSTEM, "file-system", "the file system is not on the list of those trusted")       \
 	V(BEING_WRITTEN, "being-written", "another descriptor has the file open for writing")      \
 	V(UNSETTLED, "unsettled", "the file changed less than ten seconds ago")                    \
+	V(NO_LEASE, "no-lease", "source:lease, and we may not have a lease of the file")           \
+	V(MUTABLE, "mutable", "source:immutable, and nothing keeps the file from being changed")   \
 	V(CHANGED, "changed", "the file changed while it was served")                              \
 	V(TRUNCATED, "truncated", "the file shrank while it was served; the connection was ended") \
 	V(LOCKED, "locked", "this process has locked or leased the file")                          \

@@ -21,6 +21,7 @@ include tests/command/local.mk
 include tests/same/local.mk
 include tests/signals/local.mk
 include tests/attacks/local.mk
+include tests/lease/local.mk
 include tests/fuzz/local.mk
 include tests/guard/local.mk
 include tests/faults/local.mk

@@ -10,7 +10,8 @@ static const struct {
 	int share; /* of a hundred programs */
 } settings[] = {
 	{ "trust", "source:trust,learn:1,min:4k", 55 },
-	{ "settled", "learn:1,min:4k", 20 },
+	{ "settled", "learn:1,min:4k", 15 },
+	{ "lease", "source:lease,learn:1,min:4k", 5 },
 	{ "few", "source:trust,learn:1,min:4k,landings:2", 12 },
 	{ "unguarded", "source:trust,learn:1,min:4k,guard:off", 6 },
 	{ "default", "report:none", 4 },

@@ -24,6 +24,7 @@ size_t (*hook_usable_size)(void *p) = malloc_usable_size;
 _Atomic unsigned char shunt_state = SHUNT_LIVE;
 _Atomic int landing_armed;
 _Atomic unsigned mapping_count;
+_Atomic int lease_count;
 __thread unsigned char thread_passive;
 __thread struct thread *thread_self_record;
 _Atomic bool guard_on;

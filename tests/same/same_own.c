@@ -207,8 +207,8 @@ static const struct same_case cases[] = {
 	OWN(by_mapping),
 	OWN(ahead_of_it),
 	OWN(ahead_of_a_look),
-	{ "ahead_by_other", ahead_by_other, SAME_OWN, 0 },
-	{ "ahead_by_other_later", ahead_by_other_later, SAME_OWN, 0 },
+	{ "ahead_by_other", ahead_by_other, SAME_OWN | SAME_NO_LEASE, 0 },
+	{ "ahead_by_other_later", ahead_by_other_later, SAME_OWN | SAME_NO_LEASE, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

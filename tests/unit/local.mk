@@ -11,9 +11,9 @@ unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
-	src/copy.c src/fault.c src/fd.c src/fill.c src/filter.c src/land.c src/landing.c src/mapping.c \
-	src/maps.c src/pays.c src/pipes.c src/prim.c src/prim_gate.c src/site.c \
-	src/source.c src/stream.c
+	src/copy.c src/fault.c src/fd.c src/fill.c src/filter.c src/format.c src/immutable.c \
+	src/land.c src/landing.c src/lease.c src/mapping.c src/maps.c src/pays.c src/pipes.c \
+	src/prim.c src/prim_gate.c src/site.c src/source.c src/stream.c
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h
 tests_unit_test_config_LDADD = $(CMOCKA_LIBS)

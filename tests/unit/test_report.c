@@ -241,6 +241,14 @@ static void test_settled(void **state)
 	s->age_granted = 3;
 	assert_non_null(strstr(text_of((const struct stats *[]){ s }, 1, NULL),
 			       "\nfiles taken as settled: 0 by a lease, 3 by their age alone\n"));
+	assert_null(strstr(text_of((const struct stats *[]){ s }, 1, NULL), "broken"));
+	s->leases_broken = 2;
+	s->lease_in_flight = 1024;
+	assert_non_null(strstr(text_of((const struct stats *[]){ s }, 1, NULL),
+			       "\nleases broken by writers: 2, with 1.0 KiB on the way to peers\n"));
+	s->leases_lost = 1;
+	assert_non_null(strstr(text_of((const struct stats *[]){ s }, 1, NULL),
+			       " to peers; 1 ended by the kernel, after the file was changed\n"));
 	free(s);
 }
 
@@ -343,6 +351,7 @@ static void test_json(void **state)
 		"\"chunks_rewritten\":148789,\"copies_avoided_bytes\":19502101196,"
 		"\"syscalls_avoided\":148000,\"switches_avoided\":296000,\"looks\":0,"
 		"\"native_bytes\":7,\"fills\":0,\"arms\":0,\"lease_granted\":0,\"age_granted\":0,"
+		"\"leases_broken\":0,\"leases_lost\":0,\"lease_in_flight\":0,"
 		"\"routes_lost\":0},"
 		"\"routes\":[{\"source\":\"file\",\"sink\":\"tcp\",\"engine\":\"sendfile\","
 		"\"bytes\":9771050598,\"bytes_rewritten\":9751050598,\"chunks\":149094,"

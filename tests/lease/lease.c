@@ -1,0 +1,848 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lease.c - a loop that sends a file, and another process that opens the file for writing
+ * when a chunk is read and not written.
+ *
+ *     lease CASE FILE: FILE may be "fd:N".
+ *
+ * Prints what the peer received, and whether the writer had to wait for long. Plain and under
+ * shunt that is the same: the chunk is what the file was when it was read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHUNK = 65536, LITTLE_MS = 1000, OVERWRITTEN = 1 << 20, SMALL = 2000 };
+enum { IDLE, OPEN_AND_WRITE, TRUNCATE, OPEN_ONLY, QUIT };
+
+static struct shared {
+	atomic_int go, done;       /* what the writer is to do; it is done */
+	atomic_int blocked;        /* it waits for a lease, says the kernel */
+	atomic_int hold, quiet;    /* the receiver reads nothing; says nothing */
+	atomic_int waited;         /* milliseconds that the writer's open took */
+	sem_t ready;
+} *shared;
+
+static const char *path;
+static int source, sink, control[2];
+static pid_t writer, receiver, self;
+static char *truth;
+static size_t size;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static int milliseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int)(t.tv_sec % 100000 * 1000 + t.tv_nsec / 1000000);
+}
+
+static void say_waited(const char *who, int ms)
+{
+	if (ms < LITTLE_MS)
+		printf("%s waited little\n", who);
+	else
+		printf("%s waited %d ms\n", who, ms);
+	fflush(stdout);
+}
+
+/* ---- the writer ---- */
+
+static void overwrite(int fd)
+{
+	static char other[CHUNK];
+
+	memset(other, 'x', sizeof(other));
+	for (off_t at = 0; at < OVERWRITTEN; at += CHUNK)
+		if (pwrite(fd, other, CHUNK, at) != CHUNK)
+			die("pwrite");
+}
+
+static void write_file(int what)
+{
+	int begun = milliseconds(), fd = -1;
+
+	if (what == TRUNCATE && truncate(path, OVERWRITTEN / 2) != 0)
+		die("truncate");
+	if (what != TRUNCATE && (fd = open(path, O_WRONLY)) < 0)
+		die("open for writing");
+	shared->waited = milliseconds() - begun;
+	if (what == OPEN_AND_WRITE)
+		overwrite(fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Is a lease of this file broken? By /proc/locks, as in "1: LEASE  BREAKING  READ  4711 fe:01:123 0 EOF". */
+static int is_broken(void)
+{
+	char line[256], inode[32];
+	FILE *f = fopen("/proc/locks", "r");
+	struct stat st;
+	int found = 0;
+
+	if (!f || stat(path, &st) != 0)
+		die("/proc/locks");
+	snprintf(inode, sizeof(inode), ":%ju ", (uintmax_t)st.st_ino);
+	while (fgets(line, sizeof(line), f))
+		found |= strstr(line, "BREAKING") && strstr(line, inode);
+	fclose(f);
+	return found;
+}
+
+static void be_writer(void)
+{
+	pid_t child = 0;
+
+	while (shared->go == IDLE)
+		usleep(1000);
+	if (shared->go != QUIT)
+		child = fork();
+	if (shared->go != QUIT && child == 0) {
+		write_file(shared->go);
+		exit(0);
+	}
+	while (child && waitpid(child, NULL, WNOHANG) == 0)
+		shared->blocked |= is_broken();
+	shared->done = 1;
+	sem_post(&shared->ready);
+	if (write(control[1], "d", 1) != 1)
+		die("control");
+	kill(self, SIGUSR1);
+	exit(0);
+}
+
+/* What is on its way may arrive as the writer makes it: it is to be there first. */
+static void delivered(void)
+{
+	int queued = 1;
+
+	while (ioctl(sink, SIOCOUTQ, &queued) == 0 && queued > 0)
+		;
+}
+
+/* Returns when the writer waits, or is done: without any call, so that nobody looks whether it waits. */
+static void tell_writer(int what)
+{
+	shared->go = what;
+	while (what != QUIT && !shared->blocked && !shared->done)
+		;
+}
+
+/* ---- the receiver ---- */
+
+static void be_receiver(int fd)
+{
+	static char part[CHUNK];
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	long long total = 0;
+	ssize_t n;
+
+	while (shared->hold)
+		usleep(1000);
+	while ((n = read(fd, part, sizeof(part))) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			h = (h ^ (unsigned char)part[i]) * UINT64_C(0x100000001b3);
+		total += n;
+		while (shared->hold)
+			usleep(1000);
+	}
+	if (!shared->quiet)
+		printf("received %lld %016llx\n", total, (unsigned long long)h);
+	exit(0);
+}
+
+/* ---- the loop ---- */
+
+static void send_all(const char *p, ssize_t n)
+{
+	for (ssize_t m; n > 0; p += m, n -= m) {
+		m = write(sink, p, (size_t)n);
+		if (m < 0)
+			die("write");
+	}
+}
+
+/* The one call that reads: what is learned hangs on it. */
+static ssize_t __attribute__((noinline)) get(char *p)
+{
+	ssize_t got = read(source, p, CHUNK);
+
+	__asm__ volatile("" : "+r"(got));
+	if (got < 0)
+		die("read");
+	return got;
+}
+
+/* A mapping of its own, which no other becomes one with. */
+static char *page_buffer(void)
+{
+	char *p = mmap(NULL, CHUNK + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || mprotect(p + 4096, CHUNK, PROT_READ | PROT_WRITE) != 0)
+		die("mmap");
+	return p + 4096;
+}
+
+static void loop(char *p, int count)
+{
+	ssize_t n;
+
+	for (int i = 0; i != count && (n = get(p)) > 0; i++)
+		send_all(p, n);
+}
+
+static void finish_writer(void)
+{
+	if (shared->go == IDLE)
+		tell_writer(QUIT);
+	waitpid(writer, NULL, 0);
+	if (shared->go != QUIT)
+		say_waited("writer", shared->waited);
+}
+
+/* Some chunks, then one that is read and not written while a writer comes, and WAIT until it is done. */
+static void served(void (*wait)(void), int what)
+{
+	char *p = page_buffer();
+	ssize_t n;
+
+	loop(p, 5);
+	delivered();
+	n = get(p);
+	tell_writer(what);
+	wait();
+	if (!shared->done)
+		die("the wait was over too soon");
+	send_all(p, n);
+	if (what != TRUNCATE)
+		loop(p, -1);
+	finish_writer();
+}
+
+/* ---- ways to wait ---- */
+
+static void by_poll(void)
+{
+	struct pollfd p = { .fd = control[0], .events = POLLIN };
+
+	poll(&p, 1, -1);
+}
+
+static void by_long_poll(void)
+{
+	struct pollfd p = { .fd = control[0], .events = POLLIN };
+
+	if (poll(&p, 1, 60000) != 1)
+		die("poll");
+}
+
+/* None of them is long enough for a settling. */
+static void by_short_polls(void)
+{
+	struct pollfd p = { .fd = control[0], .events = POLLIN };
+
+	while (poll(&p, 1, 10) == 0)
+		;
+}
+
+static void by_ppoll(void)
+{
+	struct pollfd p = { .fd = control[0], .events = POLLIN };
+	struct timespec t = { 60, 999999999 };
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (ppoll(&p, 1, &t, &none) != 1)
+		die("ppoll");
+}
+
+static void by_select(void)
+{
+	struct timeval t = { 60, 10 };
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(control[0], &in);
+	if (select(control[0] + 1, &in, NULL, NULL, &t) != 1 || !FD_ISSET(control[0], &in))
+		die("select");
+	/* Linux tells what is left */
+	if (t.tv_sec < 55 || t.tv_sec > 60 || t.tv_usec < 0 || t.tv_usec > 999999)
+		printf("left of the timeout: %ld.%06ld\n", (long)t.tv_sec, (long)t.tv_usec);
+}
+
+static void by_pselect(void)
+{
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(control[0], &in);
+	pselect(control[0] + 1, &in, NULL, NULL, NULL, NULL);
+}
+
+static void by_epoll(void)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	int fd = epoll_create1(0);
+
+	epoll_ctl(fd, EPOLL_CTL_ADD, control[0], &e);
+	if (epoll_wait(fd, &e, 1, -1) != 1)
+		die("epoll_wait");
+	close(fd);
+}
+
+static void by_recv(void)
+{
+	char c;
+
+	if (recv(control[0], &c, 1, 0) != 1)
+		die("recv");
+}
+
+static void by_sem(void)
+{
+	sem_wait(&shared->ready);
+}
+
+static void by_sem_timed(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += 60;
+	if (sem_timedwait(&shared->ready, &t) != 0)
+		die("sem_timedwait");
+}
+
+static void by_usleep(void)
+{
+	while (!shared->done)
+		usleep(100000);
+}
+
+static void by_nanosleep(void)
+{
+	struct timespec t = { 0, 300000000 };
+
+	while (!shared->done)
+		nanosleep(&t, NULL);
+}
+
+static void by_waitpid(void)
+{
+	if (waitpid(writer, NULL, 0) != writer)
+		die("waitpid");
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+static void by_sigsuspend(void)
+{
+	sigset_t usr1, none;
+
+	sigemptyset(&none);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	signal(SIGUSR1, nothing);
+	while (!shared->done)
+		sigsuspend(&none);
+}
+
+/* Not a wait: it serves another file from another buffer. */
+static void by_serving(void)
+{
+	char *p = page_buffer();
+	int before = source, null = open("/dev/null", O_WRONLY), to = sink;
+	ssize_t n;
+
+	source = open("other", O_RDONLY);
+	sink = null;
+	while (!shared->done) {
+		n = get(p);
+		if (n < CHUNK)
+			lseek(source, 0, SEEK_SET);
+		if (n > 0)
+			send_all(p, n);
+	}
+	close(source);
+	close(null);
+	source = before;
+	sink = to;
+}
+
+#define WAIT(how)                                                                                  \
+	static void wait_##how(void)                                                               \
+	{                                                                                          \
+		served(by_##how, OPEN_AND_WRITE);                                                  \
+	}
+WAIT(poll)
+WAIT(long_poll)
+WAIT(short_polls)
+WAIT(ppoll)
+WAIT(select)
+WAIT(pselect)
+WAIT(epoll)
+WAIT(recv)
+WAIT(sem)
+WAIT(sem_timed)
+WAIT(usleep)
+WAIT(nanosleep)
+WAIT(waitpid)
+WAIT(sigsuspend)
+WAIT(serving)
+
+static void truncated(void)
+{
+	served(by_poll, TRUNCATE);
+}
+
+/* ---- others ---- */
+
+static void plain(void)
+{
+	loop(page_buffer(), -1);
+	finish_writer();
+}
+
+/* A loop that never waits, and a peer that is as fast: the file is sent again and again. */
+static void steady(void)
+{
+	char *p = page_buffer();
+
+	shared->quiet = 1; /* how much that is varies */
+	loop(p, 10);
+	tell_writer(OPEN_ONLY);
+	for (int i = 0; !shared->done || i % 20; i++) {
+		if (lseek(source, 0, SEEK_CUR) > (off_t)size - CHUNK)
+			lseek(source, 0, SEEK_SET);
+		loop(p, 1);
+	}
+	finish_writer();
+}
+
+/* Nothing wakes it: the chunk was written and the file closed before it was busy with something else. */
+static void closed(void)
+{
+	char *p = page_buffer();
+	uint64_t h = 1;
+
+	loop(p, 10);
+	delivered();
+	close(source);
+	tell_writer(OPEN_AND_WRITE);
+	while (!shared->done)
+		h = h * 3 + 1;
+	*(volatile uint64_t *)&h = h;
+	finish_writer();
+}
+
+static atomic_int heard;
+
+static void hear(int signal)
+{
+	if (signal)
+		heard++;
+}
+
+/* The program hears no signal of a lease, whichever it handles, and is killed by none. */
+static void signals(void)
+{
+	served(by_poll, OPEN_AND_WRITE);
+	printf("in all: %d\n", heard);
+}
+
+static void signals_handled(void)
+{
+	signal(SIGURG, hear);
+	signal(SIGWINCH, hear);
+	signal(SIGIO, hear);
+	signals();
+}
+
+/* A handler for each that could be used: then nothing is leased. */
+static void signals_all_handled(void)
+{
+	signal(SIGCONT, hear);
+	signal(SIGCHLD, nothing);
+	signals_handled();
+}
+
+static int time_of(int begun, const char *what, bool good)
+{
+	printf("%s: %s\n", what, good ? "done" : strerrorname_np(errno));
+	say_waited("it", milliseconds() - begun);
+	return 0;
+}
+
+/* The program itself opens the file for writing: it must not wait for its own lease. */
+static void own_writes(void)
+{
+	char *p = page_buffer(), command[200];
+	FILE *f;
+	int fd, begun;
+
+	loop(p, 5);
+	get(p);
+	begun = milliseconds();
+	fd = open(path, O_RDWR);
+	time_of(begun, "open", fd >= 0);
+	close(fd);
+	sleep(2); /* until it is asked again */
+	loop(p, 3);
+	get(p);
+	begun = milliseconds();
+	f = fopen(path, "r+");
+	time_of(begun, "fopen", f != NULL);
+	fclose(f);
+	sleep(2);
+	loop(p, 3);
+	get(p);
+	begun = milliseconds();
+	snprintf(command, sizeof(command), "exec 3>>'%s'", path);
+	time_of(begun, "system", system(command) == 0);
+	sleep(2);
+	loop(p, 3);
+	get(p);
+	begun = milliseconds();
+	time_of(begun, "truncate", truncate(path, (off_t)size) == 0);
+	lseek(source, 0, SEEK_SET);
+	plain();
+}
+
+/* A handler of the program's, in the middle of a send that does not end. */
+static void write_in_handler(int signal)
+{
+	int begun = milliseconds(), fd = open(path, O_RDWR);
+
+	(void)signal;
+	shared->waited = milliseconds() - begun;
+	close(fd);
+	shared->hold = 0;
+}
+
+static void own_in_handler(void)
+{
+	char *p = page_buffer();
+
+	signal(SIGALRM, write_in_handler);
+	loop(p, 1);
+	shared->hold = 1;
+	alarm(1);
+	while (shared->hold)
+		loop(p, 1);
+	say_waited("it", shared->waited);
+	loop(p, -1);
+	finish_writer();
+}
+
+/* Leases of the program's own, on its own descriptor. */
+static void own_leases(void)
+{
+	char *p = page_buffer();
+
+	loop(p, 5);
+	get(p);
+	printf("before %d\n", fcntl(source, F_GETLEASE));
+	printf("owner %d\n", fcntl(source, F_GETOWN));
+	printf("F_SETLEASE F_WRLCK %d\n", fcntl(source, F_SETLEASE, F_WRLCK));
+	printf("F_GETLEASE %d\n", fcntl(source, F_GETLEASE));
+	loop(p, 5);
+	printf("F_GETLEASE %d\n", fcntl(source, F_GETLEASE));
+	printf("F_UNLCK %d\n", fcntl(source, F_SETLEASE, F_UNLCK));
+	fflush(stdout);
+	plain();
+}
+
+/* Is there a lock on the file in the eyes of another process? */
+static void say_locked(const char *when)
+{
+	fflush(stdout);
+	if (fork() == 0) {
+		struct flock l = { .l_type = F_WRLCK };
+		int fd = open(path, O_RDWR);
+
+		if (fcntl(fd, F_GETLK, &l) != 0)
+			die("F_GETLK");
+		printf("%s: %s", when, l.l_type == F_UNLCK ? "free" : "locked");
+		printf(", %s\n", flock(fd, LOCK_EX | LOCK_NB) ? "flocked" : "not flocked");
+		exit(0);
+	}
+	wait(NULL);
+}
+
+static void own_locks(void)
+{
+	struct flock l = { .l_type = F_RDLCK };
+	char *p = page_buffer();
+
+	loop(p, 5);
+	get(p);
+	printf("F_SETLK %d\n", fcntl(source, F_SETLK, &l));
+	loop(p, 5);
+	say_locked("posix");
+	l.l_type = F_UNLCK;
+	printf("F_SETLK %d\n", fcntl(source, F_SETLK, &l));
+	say_locked("unlocked");
+	printf("flock %d\n", flock(source, LOCK_SH));
+	loop(p, 5);
+	say_locked("flock");
+	fflush(stdout);
+	plain();
+}
+
+/* Locked before anything is read, as FTP servers do it; the number is not the only one of the file. */
+static void locked_before(void)
+{
+	struct flock l = { .l_type = F_RDLCK };
+
+	printf("F_SETLK %d\n", fcntl(source, F_SETLK, &l));
+	loop(page_buffer(), 10);
+	say_locked("posix");
+	plain();
+}
+
+/* Parent and child each land something of their own: the writer waits for both, and both have what was. */
+static void forked(void)
+{
+	char *p = page_buffer();
+	off_t at;
+	ssize_t n;
+	pid_t child;
+
+	loop(p, 5);
+	get(p);
+	child = fork();
+	if (child == 0) {
+		at = lseek(source, 0, SEEK_CUR);
+		n = get(p);
+		shared->hold = 1;
+		by_short_polls();
+		exit(memcmp(p, truth + at, (size_t)n) != 0);
+	}
+	while (!shared->hold)
+		usleep(1000);
+	at = lseek(source, 0, SEEK_CUR);
+	n = get(p);
+	tell_writer(OPEN_AND_WRITE);
+	by_short_polls();
+	printf("parent: %s\n", memcmp(p, truth + at, (size_t)n) ? "wrong" : "right");
+	shared->hold = 0;
+	waitpid(child, (int *)&at, 0);
+	printf("child: %s\n", (int)at ? "wrong" : "right");
+	finish_writer();
+}
+
+/* A child that is killed with something landed leaves nothing behind that a writer would wait for. */
+static void killed_child(void)
+{
+	char *p = page_buffer();
+	pid_t child;
+
+	loop(p, 5);
+	child = fork();
+	if (child == 0) {
+		get(p);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+	tell_writer(OPEN_AND_WRITE);
+	while (!shared->done)
+		;
+	finish_writer();
+}
+
+/* The child becomes another program, which has nothing to do with the file. */
+static void executed(void)
+{
+	char *p = page_buffer();
+	pid_t child;
+
+	loop(p, 5);
+	child = fork();
+	if (child == 0) {
+		get(p);
+		shared->hold = 1;
+		execl("/bin/sleep", "sleep", "3", (char *)NULL);
+	}
+	while (!shared->hold)
+		;
+	shared->hold = 0;
+	tell_writer(OPEN_AND_WRITE);
+	while (!shared->done)
+		;
+	finish_writer();
+	waitpid(child, NULL, 0);
+}
+
+/* One thread has a chunk and waits in a way that is not heard; another runs. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
+static bool read_it, over;
+
+static void *holding(void *p)
+{
+	off_t at;
+	ssize_t n;
+
+	loop(p, 5);
+	pthread_mutex_lock(&lock);
+	at = lseek(source, 0, SEEK_CUR);
+	n = get(p);
+	read_it = true;
+	pthread_cond_broadcast(&moved);
+	while (!over)
+		pthread_cond_wait(&moved, &lock);
+	pthread_mutex_unlock(&lock);
+	printf("chunk: %s\n", memcmp(p, truth + at, (size_t)n) ? "wrong" : "right");
+	return NULL;
+}
+
+static void other_thread(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, holding, page_buffer()) != 0)
+		die("pthread_create");
+	pthread_mutex_lock(&lock);
+	while (!read_it)
+		pthread_cond_wait(&moved, &lock);
+	pthread_mutex_unlock(&lock);
+	tell_writer(OPEN_AND_WRITE);
+	by_short_polls();
+	pthread_mutex_lock(&lock);
+	over = true;
+	pthread_cond_broadcast(&moved);
+	pthread_mutex_unlock(&lock);
+	pthread_join(t, NULL);
+	fflush(stdout);
+	finish_writer();
+}
+
+/* The peer reads nothing: a chunk is on its way when the writer comes. */
+static void in_flight(void)
+{
+	char *p = page_buffer();
+
+	shared->hold = 1;
+	loop(p, 2); /* the first is taken, perhaps */
+	get(p);
+	tell_writer(OPEN_ONLY);
+	by_poll();
+	finish_writer();
+	shared->hold = 0;
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+#define CASE(name) { #name, name }
+	CASE(wait_poll), CASE(wait_long_poll), CASE(wait_short_polls), CASE(wait_ppoll),
+	CASE(wait_select), CASE(wait_pselect), CASE(wait_epoll), CASE(wait_recv),
+	CASE(wait_sem), CASE(wait_sem_timed), CASE(wait_usleep), CASE(wait_nanosleep),
+	CASE(wait_waitpid), CASE(wait_sigsuspend), CASE(wait_serving), CASE(truncated),
+	CASE(plain), CASE(steady), CASE(closed), CASE(signals), CASE(signals_handled),
+	CASE(signals_all_handled), CASE(own_writes), CASE(own_in_handler), CASE(own_leases),
+	CASE(own_locks), CASE(locked_before), CASE(forked), CASE(killed_child), CASE(executed),
+	CASE(other_thread), CASE(in_flight),
+#undef CASE
+};
+
+static int open_source(void)
+{
+	int fd = strncmp(path, "fd:", 3) == 0 ? atoi(path + 3) : open(path, O_RDONLY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		die(path);
+	size = (size_t)st.st_size;
+	truth = malloc(size);
+	/* in pieces that are too small to land */
+	for (size_t at = 0, n; at < size; at += n) {
+		n = size - at < SMALL ? size - at : SMALL;
+		if (pread(fd, truth + at, n, (off_t)at) != (ssize_t)n)
+			die("pread");
+	}
+	return fd;
+}
+
+static pid_t start(void (*run)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run();
+	return pid;
+}
+
+static int received[2];
+
+static void run_receiver(void)
+{
+	close(received[0]);
+	close(control[1]);
+	be_receiver(received[1]);
+}
+
+static void run_writer(void)
+{
+	close(received[0]);
+	close(received[1]);
+	be_writer();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 3)
+		return 2;
+	path = argv[2];
+	self = getpid();
+	signal(SIGUSR1, SIG_IGN);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	sem_init(&shared->ready, 1, 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, received) != 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, control) != 0)
+		die("socketpair");
+	receiver = start(run_receiver);
+	writer = start(run_writer);
+	close(received[1]);
+	sink = received[0];
+	source = open_source();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (strcmp(argv[1], cases[i].name) == 0)
+			cases[i].run();
+	close(sink);
+	waitpid(receiver, NULL, 0);
+	return 0;
+}
