@@ -33,12 +33,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 65536, LITTLE_MS = 1000, OVERWRITTEN = 1 << 20, SMALL = 2000 };
+#include "../guard/inline.h"
+
+enum { CHUNK = 65536, LITTLE_MS = 700, OVERWRITTEN = 1 << 20, SMALL = 2000 };
 enum { IDLE, OPEN_AND_WRITE, TRUNCATE, OPEN_ONLY, QUIT };
 
 static struct shared {
 	atomic_int go, done;       /* what the writer is to do; it is done */
 	atomic_int blocked;        /* it waits for a lease, says the kernel */
+	atomic_int late;           /* it comes in the middle of the wait, not before it */
 	atomic_int hold, quiet;    /* the receiver reads nothing; says nothing */
 	atomic_int waited;         /* milliseconds that the writer's open took */
 	sem_t ready;
@@ -87,8 +90,11 @@ static void overwrite(int fd)
 
 static void write_file(int what)
 {
-	int begun = milliseconds(), fd = -1;
+	int begun, fd = -1;
 
+	if (shared->late)
+		usleep(200000);
+	begun = milliseconds();
 	if (what == TRUNCATE && truncate(path, OVERWRITTEN / 2) != 0)
 		die("truncate");
 	if (what != TRUNCATE && (fd = open(path, O_WRONLY)) < 0)
@@ -152,7 +158,7 @@ static void delivered(void)
 static void tell_writer(int what)
 {
 	shared->go = what;
-	while (what != QUIT && !shared->blocked && !shared->done)
+	while (what != QUIT && !shared->late && !shared->blocked && !shared->done)
 		;
 }
 
@@ -287,6 +293,7 @@ static void by_ppoll(void)
 static void by_select(void)
 {
 	struct timeval t = { 60, 10 };
+	int begun = milliseconds();
 	fd_set in;
 
 	FD_ZERO(&in);
@@ -294,7 +301,8 @@ static void by_select(void)
 	if (select(control[0] + 1, &in, NULL, NULL, &t) != 1 || !FD_ISSET(control[0], &in))
 		die("select");
 	/* Linux tells what is left */
-	if (t.tv_sec < 55 || t.tv_sec > 60 || t.tv_usec < 0 || t.tv_usec > 999999)
+	if (t.tv_usec < 0 || t.tv_usec > 999999 ||
+	    t.tv_sec * 1000 + t.tv_usec / 1000 < 60000 - (milliseconds() - begun) - 20)
 		printf("left of the timeout: %ld.%06ld\n", (long)t.tv_sec, (long)t.tv_usec);
 }
 
@@ -379,6 +387,31 @@ static void by_sigsuspend(void)
 		sigsuspend(&none);
 }
 
+static void by_short_selects(void)
+{
+	struct timeval t = { 0, 10000 };
+	fd_set in;
+
+	do {
+		FD_ZERO(&in);
+		FD_SET(control[0], &in);
+	} while (select(control[0] + 1, &in, NULL, NULL, &t) == 0 && (t.tv_usec = 10000));
+}
+
+/* Not a wait: it reads, but writes nothing. */
+static void by_reading(void)
+{
+	char *p = page_buffer();
+	int before = source;
+
+	source = open("other", O_RDONLY);
+	while (!shared->done)
+		if (get(p) < CHUNK)
+			lseek(source, 0, SEEK_SET);
+	close(source);
+	source = before;
+}
+
 /* Not a wait: it serves another file from another buffer. */
 static void by_serving(void)
 {
@@ -405,6 +438,11 @@ static void by_serving(void)
 	static void wait_##how(void)                                                               \
 	{                                                                                          \
 		served(by_##how, OPEN_AND_WRITE);                                                  \
+	}                                                                                          \
+	static void late_##how(void)                                                               \
+	{                                                                                          \
+		shared->late = 1;                                                                  \
+		served(by_##how, OPEN_AND_WRITE);                                                  \
 	}
 WAIT(poll)
 WAIT(long_poll)
@@ -421,6 +459,8 @@ WAIT(nanosleep)
 WAIT(waitpid)
 WAIT(sigsuspend)
 WAIT(serving)
+WAIT(reading)
+WAIT(short_selects)
 
 static void truncated(void)
 {
@@ -488,6 +528,24 @@ static void signals_handled(void)
 	signal(SIGWINCH, hear);
 	signal(SIGIO, hear);
 	signals();
+}
+
+/* The handlers come when the lease is held. */
+static void signals_handled_later(void)
+{
+	char *p = page_buffer();
+
+	loop(p, 5);
+	delivered();
+	get(p);
+	for (int s = 1; s < SIGRTMIN; s++)
+		if (s != SIGSEGV && s != SIGBUS && s != SIGUSR1 && s != SIGCHLD && s != SIGPIPE)
+			signal(s, hear);
+	tell_writer(OPEN_ONLY);
+	by_poll();
+	printf("heard: %d\n", heard);
+	fflush(stdout);
+	finish_writer();
 }
 
 /* A handler for each that could be used: then nothing is leased. */
@@ -564,6 +622,19 @@ static void own_in_handler(void)
 	say_waited("it", shared->waited);
 	loop(p, -1);
 	finish_writer();
+}
+
+/* By an instruction of its own, which only the guard hears. */
+static void own_inline(void)
+{
+	char *p = page_buffer();
+	int begun;
+
+	loop(p, 5);
+	get(p);
+	begun = milliseconds();
+	time_of(begun, "open", INLINE4(openat, AT_FDCWD, path, O_RDWR, 0) >= 0);
+	plain();
 }
 
 /* Leases of the program's own, on its own descriptor. */
@@ -749,6 +820,37 @@ static void other_thread(void)
 	finish_writer();
 }
 
+/* One thread is in the middle of a send that does not end; another passes by when the writer comes. */
+static void *sending(void *p)
+{
+	loop(p, 6);
+	return NULL;
+}
+
+static void sending_thread(void)
+{
+	int small = 4096, side;
+	pthread_t t;
+
+	setsockopt(sink, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	loop(page_buffer(), 2);
+	shared->hold = 1;
+	if (pthread_create(&t, NULL, sending, page_buffer()) != 0)
+		die("pthread_create");
+	usleep(100000); /* the thread is in its send, or this shows nothing */
+	tell_writer(OPEN_ONLY);
+	for (int i = 0; i < 30; i++)
+		poll(NULL, 0, 10);
+	side = open("side", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	if (write(side, shared->done ? "1" : "0", 1) != 1)
+		die("side");
+	close(side);
+	shared->hold = 0;
+	pthread_join(t, NULL);
+	finish_writer();
+	loop(page_buffer(), -1);
+}
+
 /* The peer reads nothing: a chunk is on its way when the writer comes. */
 static void in_flight(void)
 {
@@ -768,14 +870,16 @@ static const struct {
 	void (*run)(void);
 } cases[] = {
 #define CASE(name) { #name, name }
-	CASE(wait_poll), CASE(wait_long_poll), CASE(wait_short_polls), CASE(wait_ppoll),
-	CASE(wait_select), CASE(wait_pselect), CASE(wait_epoll), CASE(wait_recv),
-	CASE(wait_sem), CASE(wait_sem_timed), CASE(wait_usleep), CASE(wait_nanosleep),
-	CASE(wait_waitpid), CASE(wait_sigsuspend), CASE(wait_serving), CASE(truncated),
+#define BOTH(how) CASE(wait_##how), CASE(late_##how)
+	BOTH(poll), BOTH(long_poll), BOTH(short_polls), BOTH(ppoll), BOTH(select), BOTH(pselect),
+	BOTH(epoll), BOTH(recv), BOTH(sem), BOTH(sem_timed), BOTH(usleep), BOTH(nanosleep),
+	BOTH(waitpid), BOTH(sigsuspend), BOTH(serving), BOTH(reading), BOTH(short_selects),
+	CASE(truncated),
 	CASE(plain), CASE(steady), CASE(closed), CASE(signals), CASE(signals_handled),
 	CASE(signals_all_handled), CASE(own_writes), CASE(own_in_handler), CASE(own_leases),
 	CASE(own_locks), CASE(locked_before), CASE(forked), CASE(killed_child), CASE(executed),
-	CASE(other_thread), CASE(in_flight),
+	CASE(other_thread), CASE(in_flight), CASE(signals_handled_later), CASE(sending_thread),
+	CASE(own_inline),
 #undef CASE
 };
 
