@@ -85,7 +85,7 @@ void files_change(int how, long at, long n)
 long files_locked(int f)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open(names[f], O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(names[f], O_RDONLY | O_CLOEXEC);
 	long found = 0;
 
 	if (fd < 0)
