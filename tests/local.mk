@@ -28,6 +28,13 @@ include tests/faults/local.mk
 include tests/stress/local.mk
 include tests/relay/local.mk
 
+# ---- tests/sanitizers: `make check-sanitizers`, a minute or two; tools/check --full does it ----
+EXTRA_DIST += tests/sanitizers/run tests/sanitizers/tsan.supp
+check-sanitizers:
+	$(MAKE) check TESTS=
+	srcdir='$(abs_top_srcdir)' builddir='$(abs_top_builddir)' $(top_srcdir)/tests/sanitizers/run
+.PHONY: check-sanitizers
+
 # ---- tests/trace: the system calls of a loop, seen by strace ----
 check_PROGRAMS += tests/trace/loop
 tests_trace_loop_SOURCES = tests/trace/loop.c

@@ -85,6 +85,7 @@ static const struct {
 	{ "dup_above_limit", SYS_prlimit64, 0, "the same" },
 	{ "prim_dup_high", SYS_fcntl, 0, "the same" },
 	{ "dup_above_limit", SYS_fcntl, 0, "the same" },
+	{ "lock_wake", SYS_futex, 0, "to wake needs nothing" },
 	{ "note_swallowed_error", SYS_getsockopt, 0, "a TCP socket tells of itself" },
 	{ "landing_unarm", SYS_mprotect, 0, "what was one mapping of its own needs no other" },
 	{ "open_part", SYS_mprotect, 0, "the same" },

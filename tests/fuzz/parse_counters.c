@@ -208,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			continue;
 		}
 		memcpy(s, &file[i], sizeof(*s));
-		families_add(&f, s, &(struct counters_id){ 1, (ino_t)i + 1 });
+		families_add(&f, s, &(struct counters_id){ 1, (ino_t)i + 1, 0 });
 	}
 	if (f.count)
 		all_forms(&f, &o);

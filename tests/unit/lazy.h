@@ -37,7 +37,7 @@ enum { PAGE = 4096, FILE_SIZE = 4 << 20, FOREIGN = 99 };
 extern struct site *lazy_site;  /* where lazy_land reads */
 extern int lazy_fd;             /* the file: FILE_SIZE bytes, each of them lazy_byte(offset) */
 extern bool lazy_threads;       /* do other threads exist? */
-extern unsigned lazy_filled;    /* chunks that were told to be plain memory again */
+extern _Atomic unsigned lazy_filled;    /* chunks that were told to be plain memory again */
 
 /*
  * Runs BODY in a child (the tables are the process's) and returns its exit code, or

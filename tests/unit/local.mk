@@ -1,7 +1,7 @@
 # The unit tests: a cmocka program for each part that can be tested without a server.
 # No flags of their own, so that they share their objects.
 unit_programs = tests/unit/test_config tests/unit/test_engine tests/unit/test_landing \
-	tests/unit/test_mapping tests/unit/test_pair tests/unit/test_pipes \
+	tests/unit/test_mapping tests/unit/test_pair tests/unit/test_pipes tests/unit/test_races \
 	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
 	tests/unit/test_verdict
 
@@ -34,6 +34,10 @@ tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_pipes_SOURCES = tests/unit/test_pipes.c $(unit_landing)
 tests_unit_test_pipes_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_races_SOURCES = tests/unit/test_races.c $(unit_landing) src/segment.c src/format.c \
+	src/report_walk.c src/stats_table.c
+tests_unit_test_races_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_report_SOURCES = tests/unit/test_report.c $(unit_words) $(unit_report)
 tests_unit_test_report_LDADD = $(CMOCKA_LIBS)
