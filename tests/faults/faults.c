@@ -130,15 +130,17 @@ static bool steady(const struct program *p, const struct result *plain)
 static void fail_once(const struct program *p, int setting, const struct result *plain, uint64_t at,
 		      unsigned first, unsigned many, int result)
 {
+	enum table_outcome outcome;
 	struct result shunt;
 	struct plan was;
 
 	plan_begin(at, first, many, result);
 	run_program(p, setting, &shunt);
 	was = *plan;
+	outcome = table_outcome(table_number(plan, at), at, result, many > 1);
 	if (!was.fired) {
 		sum->idle++;
-	} else if (compare(plain, &shunt, p, NULL)) {
+	} else if (outcome == ENDS ? !shunt.hung : compare(plain, &shunt, p, NULL)) {
 		sum->passed++;
 	} else if (!steady(p, plain)) {
 		sum->unsteady++;
@@ -181,12 +183,12 @@ static void fail_place(const struct program *p, int setting, const struct result
 	const unsigned many[WAYS] = { 1, PLAN_FOREVER, 1, 1 };
 
 	for (unsigned i = 2; everything && i <= calls && sum->failed < options.most; i++)
-		if (!table_is_told(place->number, place->at, result, false))
+		if (table_outcome(place->number, place->at, result, false) != TOLD)
 			fail_once(p, setting, plain, place->at, i, 1, result);
 	for (unsigned way = 0; way < WAYS && sum->failed < options.most; way++) {
 		if (way > 1 && (calls <= way || everything))
 			break;
-		if (!table_is_told(place->number, place->at, result, many[way] > 1) &&
+		if (table_outcome(place->number, place->at, result, many[way] > 1) != TOLD &&
 		    (claim(place->at, error * WAYS + way) || everything))
 			fail_once(p, setting, plain, place->at, first[way], many[way], result);
 	}

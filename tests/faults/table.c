@@ -74,25 +74,26 @@ static const struct {
 	const char *function;
 	long number;
 	int result;
+	enum table_outcome outcome;
 	const char *why;
-} told[] = {
-	{ "read_whole", SYS_pread64, -EIO, "such a page is that of a truncated mapping: SIGBUS" },
-	{ "read_whole", SYS_pread64, -ENOMEM, "the same" },
-	{ "read_there", SYS_pread64, 0, "it is the program's own read" },
-	{ "read_there", SYS_lseek, 0, "the file could be sought just before" },
-	{ "ask_lease", SYS_fcntl, 0, "what was granted just before can be given back" },
-	{ "prim_dup_high", SYS_prlimit64, 0, "a duplicate below the limit is seen: doc/transparency.md" },
-	{ "dup_above_limit", SYS_prlimit64, 0, "the same" },
-	{ "prim_dup_high", SYS_fcntl, 0, "the same" },
-	{ "dup_above_limit", SYS_fcntl, 0, "the same" },
-	{ "lock_wake", SYS_futex, 0, "to wake needs nothing" },
-	{ "note_swallowed_error", SYS_getsockopt, 0, "a TCP socket tells of itself" },
-	{ "landing_unarm", SYS_mprotect, 0, "what was one mapping of its own needs no other" },
-	{ "open_part", SYS_mprotect, 0, "the same" },
-	{ "void_locked", SYS_mprotect, 0, "the same" },
+} known[] = {
+	{ "read_whole", SYS_pread64, -EIO, ENDS, "such a page is that of a truncated mapping: SIGBUS" },
+	{ "read_whole", SYS_pread64, -ENOMEM, ENDS, "the same" },
+	{ "read_there", SYS_pread64, 0, TOLD, "it is the program's own read" },
+	{ "read_there", SYS_lseek, 0, TOLD, "the file could be sought just before" },
+	{ "ask_lease", SYS_fcntl, 0, TOLD, "what was granted just before can be given back" },
+	{ "prim_dup_high", SYS_prlimit64, 0, TOLD, "a duplicate below the limit is seen: doc/transparency.md" },
+	{ "dup_above_limit", SYS_prlimit64, 0, TOLD, "the same" },
+	{ "prim_dup_high", SYS_fcntl, 0, TOLD, "the same" },
+	{ "dup_above_limit", SYS_fcntl, 0, TOLD, "the same" },
+	{ "lock_wake", SYS_futex, 0, TOLD, "to wake needs nothing" },
+	{ "note_swallowed_error", SYS_getsockopt, 0, TOLD, "a TCP socket tells of itself" },
+	{ "landing_unarm", SYS_mprotect, 0, TOLD, "what was one mapping of its own needs no other" },
+	{ "open_part", SYS_mprotect, 0, TOLD, "the same" },
+	{ "void_locked", SYS_mprotect, 0, TOLD, "the same" },
 };
 
-enum { CALLS = sizeof(calls) / sizeof(calls[0]), TOLD = sizeof(told) / sizeof(told[0]) };
+enum { CALLS = sizeof(calls) / sizeof(calls[0]), KNOWN = sizeof(known) / sizeof(known[0]) };
 
 static struct {
 	uint64_t at;
@@ -141,18 +142,18 @@ const int *table_errors(long number, uint64_t at)
 	return at && i >= 0 ? calls[i].results : none;
 }
 
-bool table_is_told(long number, uint64_t at, int result, bool lasting)
+enum table_outcome table_outcome(long number, uint64_t at, int result, bool lasting)
 {
 	const char *name = table_place(at).function;
 
 	/* a call that is interrupted, or is to be tried again, is so now and then */
 	if (lasting && (result == -EINTR || result == -EAGAIN))
-		return true;
-	for (int i = 0; i < TOLD; i++)
-		if (told[i].number == number && (told[i].result == result || !told[i].result) &&
-		    strcmp(told[i].function, name) == 0)
-			return true;
-	return false;
+		return TOLD;
+	for (int i = 0; i < KNOWN; i++)
+		if (known[i].number == number && (known[i].result == result || !known[i].result) &&
+		    strcmp(known[i].function, name) == 0)
+			return known[i].outcome;
+	return NOTHING;
 }
 
 long table_number(const struct plan *plan, uint64_t at)

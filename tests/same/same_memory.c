@@ -916,6 +916,59 @@ static void break_moves(struct same_rig *r)
 	same_say_memory("zeros", p, 200000);
 }
 
+/* No mapping more is to be had, nor can one be parted in two. Returns what gives them back. */
+static char *use_up_mappings(size_t *n)
+{
+	const size_t page = 4096;
+	size_t at = page;
+	char *p;
+
+	*n = 66000 * page;
+	p = mmap(NULL, *n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	while (p != MAP_FAILED && at < *n && mprotect(p + at, page, PROT_READ) == 0)
+		at += 2 * page;
+	/* that would have taken two; perhaps there is one */
+	if (at < *n)
+		mprotect(p + at, *n - at, PROT_READ | PROT_WRITE);
+	return p;
+}
+
+/* N bytes between pages of another kind. */
+static char *map_apart(size_t n)
+{
+	char *p = mmap(NULL, n + 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || mprotect(p + 4096, n, PROT_READ | PROT_WRITE) < 0)
+		exit(1);
+	return p + 4096;
+}
+
+/* The buffer is a mapping of its own, so that to open a page at its beginning would make two of it. */
+static void look_without_mappings(struct same_rig *r)
+{
+	size_t n;
+	char *all = use_up_mappings(&n), first = r->buf[0];
+
+	same_say("first byte", first);
+	same_say_memory("all", r->buf, r->size);
+	munmap(all, n);
+	same_write(r);
+}
+
+static void mapping_limit(struct same_rig *r)
+{
+	use(r, map_apart(r->size), r->size);
+	look_without_mappings(r);
+}
+
+static void mapping_limit_thread(struct same_rig *r)
+{
+	same_read(r);
+	with_a_thread(r);
+	use(r, map_apart(r->size), r->size);
+	look_without_mappings(r);
+}
+
 static const struct same_case cases[] = {
 	{ "free_and_malloc", free_and_malloc, 0, 0 },
 	{ "free_and_calloc", free_and_calloc, SAME_LAZY, 0 },
@@ -957,6 +1010,8 @@ static const struct same_case cases[] = {
 	{ "data_limit_later", data_limit_later, SAME_LAZY, 0 },
 	{ "data_limit_thread", data_limit_thread, SAME_LAZY, 0 },
 	{ "data_limit_kept", data_limit_kept, SAME_LAZY, 0 },
+	{ "mapping_limit", mapping_limit, SAME_LAZY, 0 },
+	{ "mapping_limit_thread", mapping_limit_thread, SAME_LAZY, 0 },
 	{ "break_moves", break_moves, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
