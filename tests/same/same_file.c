@@ -88,13 +88,15 @@ static void ends_by_turns(struct same_rig *r)
 	char *other = malloc(SAME_CHUNK + 4096);
 
 	same_say("lseek", lseek(r->source, -5 * SAME_CHUNK, SEEK_END));
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 16; i++) {
 		char *p = i & 1 ? other + 100 : r->buf;
 		ssize_t n = read(r->source, p, SAME_CHUNK);
 
 		same_say("read", n);
 		where(r);
 		same_say("write", write(r->sink, p, n > 0 ? (size_t)n : 10));
+		if (i == 7)
+			same_say("lseek", lseek(r->source, -5 * SAME_CHUNK - 999, SEEK_END));
 	}
 	same_say_memory("other", other + 100, SAME_CHUNK);
 	same_say_buffer(r);

@@ -273,6 +273,49 @@ static void by_recv(struct same_rig *r)
 	end(r);
 }
 
+/* What comes is sent by a process that was there before the chunk was read. No limit, no handler. */
+static void by_endless_recv(struct same_rig *r)
+{
+	char c = 0;
+	int pair[2];
+	pid_t child;
+
+	same_write(r);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	child = fork();
+	if (child == 0) {
+		nanosleep(&nap, NULL);
+		_exit(write(pair[1], "x", 1) != 1);
+	}
+	same_read(r);
+	begin(r);
+	same_say("recv", recv(pair[0], &c, 1, 0));
+	same_say("byte", c);
+	end(r);
+	same_say("waitpid", waitpid(child, NULL, 0) == child);
+}
+
+/* A handler ends the call in its first second. */
+static void recv_interrupted(struct same_rig *r)
+{
+	struct sigaction sa = { .sa_handler = note };
+	struct itimerval t = { .it_value = { 0, 300000 }, .it_interval = { 0, 300000 } };
+	char c;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	sigaction(SIGALRM, &sa, NULL);
+	same_write(r);
+	same_read(r);
+	setitimer(ITIMER_REAL, &t, NULL);
+	same_say("recv", recv(pair[0], &c, 1, 0));
+	t = (struct itimerval){ { 0, 0 }, { 0, 0 } };
+	setitimer(ITIMER_REAL, &t, NULL);
+	end(r);
+}
+
 static void by_recvmsg(struct same_rig *r)
 {
 	struct timeval t = { NAP_MS / 1000, NAP_MS % 1000 * 1000 };
@@ -434,6 +477,48 @@ static int since(const struct timespec *a)
 	return (int)((b.tv_sec - a->tv_sec) * 10 + (b.tv_nsec - a->tv_nsec) / 100000000);
 }
 
+static void *receiving_thread(void *arg)
+{
+	struct same_rig *r = arg;
+	char c;
+	int pair[2];
+
+	same_read(r);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0)
+		same_say("recv", recv(pair[0], &c, 1, 0));
+	return NULL;
+}
+
+/* It is cancelled at once, not after a second. */
+static void recv_cancelled(struct same_rig *r)
+{
+	struct timespec a, t = { 0, 300000000 };
+	pthread_t thread;
+	void *result;
+
+	same_write(r);
+	pthread_create(&thread, NULL, receiving_thread, r);
+	nanosleep(&t, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	pthread_cancel(thread);
+	pthread_join(thread, &result);
+	same_say("cancelled", result == PTHREAD_CANCELED);
+	same_say("at once", since(&a) < 4);
+	end(r);
+}
+
+/* A limit of the socket's for receiving; nothing comes. */
+static ssize_t receive_within(struct timeval t)
+{
+	int pair[2];
+	char c;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return 0;
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	return recv(pair[0], &c, 1, 0);
+}
+
 /* All of these wait 1.55 s, no less and not a second more. */
 static void lengths(struct same_rig *r)
 {
@@ -442,8 +527,9 @@ static void lengths(struct same_rig *r)
 	struct epoll_event ev;
 	int ep = one_epoll(-1);
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		clock_gettime(CLOCK_MONOTONIC, &a);
+		tv = (struct timeval){ 1, 550000 };
 		if (i == 0)
 			same_say("poll", poll(NULL, 0, 1550));
 		else if (i == 1)
@@ -452,6 +538,8 @@ static void lengths(struct same_rig *r)
 			same_say("epoll_wait", epoll_wait(ep, &ev, 1, 1550));
 		else if (i == 3)
 			same_say("select", select(0, NULL, NULL, NULL, &tv));
+		else if (i == 4)
+			same_say("recv", receive_within(tv));
 		else
 			same_say("pselect", pselect(0, NULL, NULL, NULL, &t, NULL));
 		same_say("as long as it should", since(&a) >= 15 && since(&a) < 22);
@@ -485,6 +573,9 @@ static const struct same_case cases[] = {
 	SLEEPS(by_read),
 	SLEEPS(by_recv),
 	SLEEPS(by_recvmsg),
+	SLEEPS(by_endless_recv),
+	{ "recv_interrupted", recv_interrupted, 0, 0 },
+	{ "recv_cancelled", recv_cancelled, 0, 0 },
 	SLEEPS(by_accept),
 	SLEEPS(by_waitpid),
 	SLEEPS(by_wait4),

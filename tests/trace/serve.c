@@ -4,9 +4,8 @@
  *
  *   serve LISTENER CHUNK COUNT FILE...
  *
- * Accepts COUNT connections on the inherited descriptor LISTENER, and gives to each the next
- * FILE, in pieces of CHUNK bytes, up to a read that finds its end. It neither forks nor
- * handles a signal. The call getppid() stands before each accept: it cuts the trace into requests.
+ * Accepts COUNT connections (negative: a process is forked first) on the inherited descriptor LISTENER, and gives to each the next
+ * FILE, in pieces of CHUNK bytes, up to a read that finds its end. It handles no signal. The call getppid() stands before each accept: it cuts the trace into requests.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -38,6 +37,11 @@ int main(int argc, char **argv)
 	size_t chunk = (size_t)atol(argv[2]);
 	char *buf = malloc(chunk);
 
+	if (count < 0) {
+		if (fork() == 0)
+			_exit(0);
+		count = -count;
+	}
 	for (int i = 0; i < count; i++) {
 		(void)getppid();
 		sock = accept(listener, NULL, NULL);

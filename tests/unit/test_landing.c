@@ -5,6 +5,7 @@
  */
 #include "lazy.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 
@@ -624,6 +625,48 @@ static void closed(void)
 	CHECK(landing_armed == 0 && lazy_holds(p, CHUNK, 0));
 }
 
+/* What a file is that was opened with FLAGS, as its hook says, or found so later. */
+static struct fd_entry *opened(const char *path, int flags, int *fd)
+{
+	*fd = open(path, flags);
+	if (*fd < 0)
+		return NULL;
+	fd_entry(*fd);
+	fd_opened(*fd, flags);
+	return fd_entry(*fd);
+}
+
+static void how_opened(void)
+{
+	char path[64];
+	struct fd_entry *e;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", lazy_fd);
+	e = opened(path, O_RDONLY, &fd);
+	CHECK(e && e->readable && fd_classify(fd, e) == STATS_KIND_FILE);
+	CHECK(e->refusal == VERDICT_REWRITTEN && e->identity);
+	e = opened(path, O_RDWR, &fd);
+	CHECK(e && e->readable && fd_classify(fd, e) == STATS_KIND_FILE);
+	e = opened(path, O_WRONLY, &fd);
+	CHECK(e && !e->readable && fd_classify(fd, e) == STATS_KIND_OTHER);
+	e = opened(path, O_PATH, &fd);
+	CHECK(e && !e->readable && fd_classify(fd, e) == STATS_KIND_OTHER);
+	e = opened(path, O_RDONLY | O_DIRECT, &fd);
+	CHECK(e || errno == EINVAL);
+	CHECK(!e || (fd_classify(fd, e) == STATS_KIND_FILE && e->refusal == VERDICT_DIRECT_IO));
+	/* the flags change before it was looked at */
+	e = opened(path, O_RDONLY, &fd);
+	CHECK(e && e->kind == STATS_KIND_UNKNOWN);
+	if (fcntl(fd, F_SETFL, O_DIRECT) == 0) {
+		fd_reset_file(fd);
+		CHECK(fd_classify(fd, e) == STATS_KIND_FILE && e->refusal == VERDICT_DIRECT_IO);
+	}
+	/* the number is another's, of which nothing is told */
+	fd_reset(fd);
+	CHECK(!e->readable);
+}
+
 static void strings(void)
 {
 	char *p = lazy_memory(4 * CHUNK);
@@ -685,6 +728,7 @@ LAZY_TEST(held)
 LAZY_TEST(settled)
 LAZY_TEST(closed)
 LAZY_TEST(strings)
+LAZY_TEST(how_opened)
 
 int main(void)
 {
@@ -716,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_how_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
