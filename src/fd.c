@@ -159,6 +159,18 @@ bool fd_is_file(int fd, struct fd_entry *e, struct stat *st)
 	return false;
 }
 
+bool fd_is_known_socket(int fd, struct fd_entry *e)
+{
+	struct stat st;
+
+	if (relaxed(e->born) != STATS_KIND_UNKNOWN)
+		return true;
+	if (relaxed(e->kind) != STATS_KIND_UNKNOWN || prim_fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	set_relaxed(e->born, STATS_KIND_SOCKET);
+	return true;
+}
+
 void fd_owe(struct fd_entry *e, int error)
 {
 	if (atomic_exchange(&e->owed, error) == 0)

@@ -154,7 +154,7 @@ void io_file_changes(int fd)
 		return;
 	e = landing_any() ? fd_peek(fd) : fd_entry(fd);
 	/* a mapping lasts as long as the process, often: then it pays to know what is written to */
-	if (fd_is_socket(fd))
+	if (e && fd_is_known_socket(fd, e))
 		return;
 	if (e && !landing_any())
 		fd_classify(fd, e);

@@ -44,7 +44,7 @@ struct attempt {
 	off_t offset;           /* where the bytes are in the file, once known */
 	int source;
 	bool asked;             /* st is of this read */
-	bool bound;             /* the number was bound to its file just now: it is new */
+	uint32_t generation;    /* of the number: it changes with what that means */
 	bool fresh;             /* armed just now: the pages hold what they held */
 	bool held;              /* a hold on the source was taken, beside the landing's own */
 	unsigned char *ahead;   /* the head, read before: to be put into the buffer; NULL: it is there */
@@ -158,7 +158,7 @@ static enum verdict arm(struct attempt *a)
 
 static bool steady(const struct attempt *a)
 {
-	return a->l->fd == a->fd && a->l->source == a->source + 1 && !a->bound;
+	return a->l->fd == a->fd && a->l->generation == a->generation && a->l->source == a->source + 1;
 }
 
 /* The kernel writes nothing here: a read that has a byte to give fails, and moves nothing. */
@@ -345,6 +345,7 @@ static void mean(struct attempt *a, struct site *site)
 	l->size = a->st.st_size;
 	set_relaxed(l->source, a->source + 1);
 	l->fd = a->fd;
+	l->generation = a->generation;
 	l->reader = thread_self() ? relaxed(thread_self()->tid) : 0;
 	if (l->site != site)
 		l->patience = (struct patience){ 0 };
@@ -407,7 +408,6 @@ static enum verdict bind_source(struct attempt *a, struct fd_entry *e)
 		e->refusal = VERDICT_NEAR_END; /* for as long as it is open: should it grow, it is read plainly */
 	if (a->st.st_size > 0 && (a->at == LAND_AT_OFFSET ? 0 : a->at) > a->st.st_size - (off_t)a->n)
 		return VERDICT_NEAR_END;
-	a->bound = true;
 	v = source_bind(a->fd, e, &a->st);
 	a->source = atomic_load(&e->source) - 1;
 	return v != VERDICT_REWRITTEN || a->source >= 0 ? v : VERDICT_LIMIT;
@@ -456,6 +456,7 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, con
 	uint32_t sequence;
 	ssize_t ret;
 
+	a.generation = relaxed(e->generation);
 	a.asked = st->st_mode != 0;
 	if (a.asked)
 		a.st = *st;

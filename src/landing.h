@@ -38,6 +38,7 @@ struct landing {
 	size_t ahead;               /* bytes behind tail_copy: those that follow the chunk in the file */
 	unsigned char *edge;        /* room for the copies: EDGE_ROOM, twice */
 	int fd;                     /* the program's number that was read */
+	uint32_t generation;        /* of that number, then: fd_entry.generation */
 	int reader;                 /* the thread that read */
 	struct site *site;          /* where it was read */
 	_Atomic size_t written;     /* of the chunk, from its start without a gap */

@@ -39,9 +39,12 @@ static int timer(int ms)
 	return fd;
 }
 
+static volatile sig_atomic_t noted;
+
 static void note(int signal)
 {
 	(void)signal;
+	noted++;
 }
 
 /* A signal after the nap, which ends the call that sleeps. */
@@ -300,7 +303,7 @@ static void by_endless_recv(struct same_rig *r)
 static void recv_interrupted(struct same_rig *r)
 {
 	struct sigaction sa = { .sa_handler = note };
-	struct itimerval t = { .it_value = { 0, 300000 }, .it_interval = { 0, 300000 } };
+	struct itimerval t = { .it_value = { 0, 300000 }, .it_interval = { 0, 400000 } };
 	char c;
 	int pair[2];
 
@@ -311,6 +314,7 @@ static void recv_interrupted(struct same_rig *r)
 	same_read(r);
 	setitimer(ITIMER_REAL, &t, NULL);
 	same_say("recv", recv(pair[0], &c, 1, 0));
+	same_say("by the first signal", noted);
 	t = (struct itimerval){ { 0, 0 }, { 0, 0 } };
 	setitimer(ITIMER_REAL, &t, NULL);
 	end(r);

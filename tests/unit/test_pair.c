@@ -256,7 +256,7 @@ static void kept_over_a_close(void)
 	CHECK(route(0, 1, 10) == a && route(0, 2, 10) == b && rows() == 3);
 }
 
-/* Connections one after the other, at numbers that were never used: no pair is made, and no lock is taken. */
+/* Connections one after the other, at numbers that were never used: no pair is made. */
 static void next_connection(void)
 {
 	struct stats_route *a = route(0, 1, 10);
