@@ -17,37 +17,25 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-/* A million numbers in blocks that come into being when first used. */
-enum { BLOCK = 1024, BLOCKS = 1024 };
-static LARGE_TABLE _Atomic(struct fd_entry *) blocks[BLOCKS];
-_Atomic int fd_debts;
+LARGE_TABLE _Atomic(struct fd_entry *) fd_blocks[FD_BLOCKS];
+HOT _Atomic int fd_debts;
 static _Atomic int lowest_ours = INT32_MAX;
-
-struct fd_entry *fd_peek(int fd)
-{
-	struct fd_entry *block;
-
-	if (unlikely((unsigned)fd >= BLOCK * BLOCKS))
-		return NULL;
-	block = atomic_load_explicit(&blocks[fd / BLOCK], memory_order_acquire);
-	return likely(block != NULL) ? &block[fd % BLOCK] : NULL;
-}
 
 static COLD struct fd_entry *make_block(int fd)
 {
 	struct fd_entry *expected = NULL, *block;
-	size_t size = BLOCK * sizeof(*block);
+	size_t size = FD_BLOCK * sizeof(*block);
 
-	if ((unsigned)fd >= BLOCK * BLOCKS)
+	if ((unsigned)fd >= FD_BLOCK * FD_BLOCKS)
 		return NULL;
 	block = prim_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (prim_mmap_failed(block))
 		return NULL;
-	if (!atomic_compare_exchange_strong(&blocks[fd / BLOCK], &expected, block)) {
+	if (!atomic_compare_exchange_strong(&fd_blocks[fd / FD_BLOCK], &expected, block)) {
 		prim_munmap(block, size);
 		block = expected;
 	}
-	return &block[fd % BLOCK];
+	return &block[fd % FD_BLOCK];
 }
 
 struct fd_entry *fd_entry(int fd)
@@ -130,6 +118,7 @@ static enum stats_kind classify(int fd, struct fd_entry *e, const struct stat *s
 		kind = classify_file(fd, e, st);
 	else if (S_ISSOCK(st->st_mode))
 		kind = classify_socket(fd, e);
+	e->no_file = !S_ISREG(st->st_mode);
 	atomic_store_explicit(&e->kind, kind, memory_order_release);
 	return kind;
 }
@@ -266,11 +255,11 @@ void fd_accepted(int fd, int listener)
 
 void fd_reset_range(unsigned first, unsigned last)
 {
-	for (unsigned b = first / BLOCK; b < BLOCKS && b <= last / BLOCK; b++) {
-		struct fd_entry *block = atomic_load(&blocks[b]);
+	for (unsigned b = first / FD_BLOCK; b < FD_BLOCKS && b <= last / FD_BLOCK; b++) {
+		struct fd_entry *block = atomic_load(&fd_blocks[b]);
 
-		for (unsigned i = 0; block && i < BLOCK; i++)
-			if (b * BLOCK + i >= first && b * BLOCK + i <= last && !block[i].ours)
+		for (unsigned i = 0; block && i < FD_BLOCK; i++)
+			if (b * FD_BLOCK + i >= first && b * FD_BLOCK + i <= last && !block[i].ours)
 				reset_entry(&block[i], true);
 	}
 }
@@ -309,12 +298,12 @@ int fd_next_ours(unsigned from)
 {
 	unsigned lowest = (unsigned)atomic_load(&lowest_ours);
 
-	for (unsigned fd = from > lowest ? from : lowest; fd < BLOCK * BLOCKS; fd++) {
-		struct fd_entry *block = atomic_load(&blocks[fd / BLOCK]);
+	for (unsigned fd = from > lowest ? from : lowest; fd < FD_BLOCK * FD_BLOCKS; fd++) {
+		struct fd_entry *block = atomic_load(&fd_blocks[fd / FD_BLOCK]);
 
 		if (!block)
-			fd |= BLOCK - 1;
-		else if (block[fd % BLOCK].ours)
+			fd |= FD_BLOCK - 1;
+		else if (block[fd % FD_BLOCK].ours)
 			return (int)fd;
 	}
 	return -1;
@@ -338,19 +327,19 @@ int fd_next_entry(int from)
 {
 	int fd = from;
 
-	while (fd < BLOCK * BLOCKS && !atomic_load(&blocks[fd / BLOCK]))
-		fd = (fd | (BLOCK - 1)) + 1;
-	return fd < BLOCK * BLOCKS ? fd : -1;
+	while (fd < FD_BLOCK * FD_BLOCKS && !atomic_load(&fd_blocks[fd / FD_BLOCK]))
+		fd = (fd | (FD_BLOCK - 1)) + 1;
+	return fd < FD_BLOCK * FD_BLOCKS ? fd : -1;
 }
 
 int fd_next_known(int from)
 {
-	for (int fd = from; fd < BLOCK * BLOCKS; fd++) {
-		struct fd_entry *block = atomic_load(&blocks[fd / BLOCK]);
+	for (int fd = from; fd < FD_BLOCK * FD_BLOCKS; fd++) {
+		struct fd_entry *block = atomic_load(&fd_blocks[fd / FD_BLOCK]);
 
 		if (!block)
-			fd |= BLOCK - 1;
-		else if (block[fd % BLOCK].kind != STATS_KIND_UNKNOWN)
+			fd |= FD_BLOCK - 1;
+		else if (block[fd % FD_BLOCK].kind != STATS_KIND_UNKNOWN)
 			return fd;
 	}
 	return -1;

@@ -40,8 +40,20 @@ struct fd_entry {
 /* The entry of FD, made if need be; NULL if FD is out of range or memory is short. */
 struct fd_entry *fd_entry(int fd);
 
+/* A million numbers in blocks that come into being when first used. */
+enum { FD_BLOCK = 1024, FD_BLOCKS = 1024 };
+extern _Atomic(struct fd_entry *) fd_blocks[FD_BLOCKS];
+
 /* The entry of FD if there is one already. One load for a number below 1024 that was never used. */
-struct fd_entry *fd_peek(int fd);
+static inline struct fd_entry *fd_peek(int fd)
+{
+	struct fd_entry *block;
+
+	if (unlikely((unsigned)fd >= FD_BLOCK * FD_BLOCKS))
+		return NULL;
+	block = atomic_load_explicit(&fd_blocks[(unsigned)fd / FD_BLOCK], memory_order_acquire);
+	return likely(block != NULL) ? &block[(unsigned)fd % FD_BLOCK] : NULL;
+}
 
 /*
  * The kind of FD, looked up in the kernel at first use: fstat, and for sockets
@@ -64,6 +76,14 @@ bool fd_has_send_timeout(int fd);
 static inline bool fd_is_any_file(const struct fd_entry *e)
 {
 	return e->kind == STATS_KIND_FILE || (e->kind == STATS_KIND_OTHER && e->identity);
+}
+
+/* The entry of FD if that is known to be no regular file, else NULL. */
+static inline const struct fd_entry *fd_known_stream(int fd)
+{
+	const struct fd_entry *e = fd_peek(fd);
+
+	return e && (relaxed(e->no_file) || relaxed(e->born) != STATS_KIND_UNKNOWN) ? e : NULL;
 }
 
 /*

@@ -146,6 +146,7 @@ static void before_exec(void)
 	landing_hold();
 	landing_open_all();
 	sig_expose();
+	tally_tell();
 	stats_end(STATS_EXEC, 0);
 }
 

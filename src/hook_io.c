@@ -19,9 +19,26 @@
 		return ret;                                                                        \
 	return io_read_done(fd, buf, n, &r, REAL(name)(__VA_ARGS__))
 
+static APART ssize_t read_whole(int fd, void *buf, size_t n, const void *caller)
+{
+	struct io_read r;
+	ssize_t ret;
+
+	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
+		return ret;
+	return io_read_done(fd, buf, n, &r, REAL(read)(fd, buf, n));
+}
+
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
-	READ_BODY(read, fd, buf, n, LAND_AT_OFFSET, fd, buf, n);
+	const struct fd_entry *e;
+
+	if (io_idle(n))
+		return REAL(read)(fd, buf, n);
+	e = io_is_small(fd, n);
+	if (e)
+		return io_read_small(fd, e, buf, REAL(read)(fd, buf, n), CALLER);
+	return read_whole(fd, buf, n, CALLER);
 }
 
 EXPORT ssize_t __read(int fd, void *buf, size_t n)
@@ -124,9 +141,23 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int count, off64_t at
 		return ret;                                                                        \
 	return io_write_done(fd, &piece, 1, REAL(name)(__VA_ARGS__), CALLER)
 
+static APART ssize_t write_whole(int fd, const void *buf, size_t n, const void *caller)
+{
+	struct iovec piece = { (void *)buf, n };
+	ssize_t ret;
+
+	if (io_write_begin(fd, &piece, 1, 0, caller, &ret))
+		return ret;
+	return io_write_done(fd, &piece, 1, REAL(write)(fd, buf, n), caller);
+}
+
 EXPORT ssize_t write(int fd, const void *buf, size_t n)
 {
-	WRITE_BODY(write, fd, buf, n, fd, buf, n);
+	if (io_write_idle(n))
+		return REAL(write)(fd, buf, n);
+	if (!io_write_plain(fd))
+		return write_whole(fd, buf, n, CALLER);
+	return io_wrote(fd, buf, REAL(write)(fd, buf, n), CALLER);
 }
 
 EXPORT ssize_t __write(int fd, const void *buf, size_t n)

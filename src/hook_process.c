@@ -26,6 +26,7 @@
 #include "site.h"
 #include "stats.h"
 #include "thread.h"
+#include "watch.h"
 #include "unwind.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -68,6 +69,7 @@ void process_after_fork_child(void)
 	arena_forked();
 	fd_forked();
 	site_forked();
+	watch_forked();
 	report_forked();
 	stats_forked();
 	errno = saved;
@@ -226,6 +228,7 @@ void process_ending(void)
 {
 	if (thread_passive || !sig_own_process() || filter_answer < 0)
 		return;
+	tally_tell();
 	stats_end(STATS_EXIT, 0);
 	report_at_end();
 }

@@ -49,9 +49,30 @@ static bool receive_idle(void)
 		return ret;                                                                        \
 	return io_read_done(fd, buf, n, &r, REAL(name)(__VA_ARGS__))
 
+static APART ssize_t recv_whole(int fd, void *buf, size_t n, int flags, const void *caller)
+{
+	struct io_read r;
+	ssize_t ret;
+
+	if (flags || !stream_on())
+		return !receive_idle() && before_receive(fd, buf, n, flags) ? -1
+									    : REAL(recv)(fd, buf, n, flags);
+	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
+		return ret;
+	return io_read_done(fd, buf, n, &r, REAL(recv)(fd, buf, n, flags));
+}
+
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-	RECV_BODY(recv, fd, buf, n, flags, fd, buf, n, flags);
+	const struct fd_entry *e;
+
+	if (hook_passive() ||
+	    (receive_idle() && (flags || n < WATCH_SMALLEST || stream_least == 0)))
+		return REAL(recv)(fd, buf, n, flags);
+	e = flags ? NULL : io_is_small(fd, n);
+	if (e)
+		return io_read_small(fd, e, buf, REAL(recv)(fd, buf, n, flags), CALLER);
+	return recv_whole(fd, buf, n, flags, CALLER);
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
@@ -179,9 +200,23 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags,
 /* An address, or flags that reach beyond this call: for the verdict send-flags. */
 enum { WITH_ADDRESS = MSG_OOB };
 
+static APART ssize_t send_whole(int fd, const void *buf, size_t n, int flags, const void *caller)
+{
+	struct iovec piece = { (void *)buf, n };
+	ssize_t ret;
+
+	if (io_write_begin(fd, &piece, 1, flags, caller, &ret))
+		return ret;
+	return io_write_done(fd, &piece, 1, REAL(send)(fd, buf, n, flags), caller);
+}
+
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-	SEND_BODY(send, fd, buf, n, flags, fd, buf, n, flags);
+	if (io_write_idle(n))
+		return REAL(send)(fd, buf, n, flags);
+	if (!io_write_plain(fd))
+		return send_whole(fd, buf, n, flags, CALLER);
+	return io_wrote(fd, buf, REAL(send)(fd, buf, n, flags), CALLER);
 }
 
 EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)

@@ -15,8 +15,9 @@
 #include "report.h"
 #include "sig.h"
 #include "stats.h"
+#include "stream.h"
 
-_Atomic unsigned char shunt_state = SHUNT_LOADING;
+HOT_FIRST _Atomic unsigned char shunt_state; /* LOADING */
 size_t shunt_page = 4096;
 
 /* One line on standard error. */
@@ -86,6 +87,7 @@ __attribute__((constructor)) static void shunt_init(int argc, char **argv)
 		guard_init();
 		sig_init();
 		process_init();
+		stream_init();
 		stats_init(argc, argv);
 		shunt_state = SHUNT_LIVE;
 	}

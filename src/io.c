@@ -59,10 +59,10 @@ static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, stru
 	bool queued = false;
 
 	r->stream = true;
+	if (unlikely(r->site->wanted))
+		site_name(r->site);
 	r->why = stream_wanted(fd, e, buf, n, r->site);
 	if (r->why == VERDICT_REWRITTEN && config.mode != MODE_OBSERVE) {
-		if (unlikely(r->site->wanted))
-			site_name(r->site);
 		if (!thread_single())
 			pthread_testcancel();
 		ret = stream_read(fd, e, buf, n, r->site, &r->why, &queued);

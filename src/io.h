@@ -35,6 +35,23 @@ static inline bool io_write_idle(size_t n)
 }
 
 /*
+ * Of a read of N bytes from FD that could not land and meets nothing landed, and is of no regular
+ * file: the entry, else NULL. The call is made at once, and then io_read_small tells what came to BUF.
+ */
+static inline const struct fd_entry *io_is_small(int fd, size_t n)
+{
+	return stream_is_small(n) && !landing_any() && likely(fd_debts == 0) ? fd_known_stream(fd) : NULL;
+}
+
+static inline ssize_t io_read_small(int fd, const struct fd_entry *e, const void *buf, ssize_t ret,
+				    const void *caller)
+{
+	if (ret < WATCH_SMALLEST || stream_least == 0)
+		return ret;
+	return watch_small(buf, (size_t)ret, fd, e, caller);
+}
+
+/*
  * Before a read of N bytes into BUF from FD. True: it is answered, *RET is the
  * result, with errno. False: the caller makes the real call, and then
  * io_read_done with what io_read_begin left in R.
@@ -59,9 +76,27 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t count, ssize_t ret,
 				    const void *caller)
 {
-	if (ret >= WATCH_SMALLEST)
+	if (ret >= WATCH_SMALLEST && (watch_any() || mapping_any()))
 		send_watch(fd, iov, count, ret, caller);
 	return ret;
+}
+
+/* The same for one piece at BUF. */
+static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void *caller)
+{
+	if (ret < WATCH_SMALLEST || !watch_any() ||
+	    likely(watch_wrote_small(buf, (size_t)ret, fd, caller)))
+		return ret;
+	return send_watch_one(fd, buf, ret, caller);
+}
+
+/* Nothing is landed or mapped and no error is owed: a write to FD is noted, and goes its way. */
+static inline bool io_write_plain(int fd)
+{
+	if (source_any() || unlikely(fd_debts))
+		return false;
+	writers_note(fd);
+	return true;
 }
 
 /* The file FD, if it is one, is about to be written to: what is landed of it must be what it was. Keeps errno. */

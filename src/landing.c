@@ -25,7 +25,7 @@
 enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64,
        ALLOCATOR_LINKS = 64, KEEP_FREED = 1024 * 1024 };
 
-_Atomic int landing_armed;
+HOT _Atomic int landing_armed;
 
 static struct landing *slots;
 static _Atomic uintptr_t *armed_lo, *armed_hi;

@@ -35,7 +35,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/stream.c src/stream.h \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \
 	src/stats_own.h src/stats_sweep.c src/stats_sweep.h src/stats_table.c src/stats_table.h \
-	src/symbols.c src/symbols.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
+	src/symbols.c src/symbols.h src/tally.c src/tally.h src/thread.c src/thread.h src/unwind.c src/unwind.h src/vfork.S \
 	src/watch.c src/watch.h src/writers.c src/writers.h
 
 src_libshunt_la_CFLAGS = $(AM_CFLAGS) $(UNWIND_CFLAGS) $(STACK_CFLAGS) -fvisibility=hidden \

@@ -19,7 +19,7 @@
 
 enum { MAPPINGS = 1024, TRIES = 64, RELEASES = 16 };
 
-_Atomic unsigned mapping_count;
+HOT _Atomic unsigned mapping_count;
 
 static LARGE_TABLE struct mapping table[MAPPINGS]; /* by address, disjoint */
 static _Atomic uint32_t sequence;

@@ -384,6 +384,14 @@ static void watch_mapped(uintptr_t p, size_t n, int fd, const void *caller)
 	}
 }
 
+ssize_t send_watch_one(int fd, const void *buf, ssize_t ret, const void *caller)
+{
+	struct iovec piece = { (void *)buf, (size_t)ret };
+
+	send_watch(fd, &piece, 1, ret, caller);
+	return ret;
+}
+
 void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, const void *caller)
 {
 	struct fd_entry *e;
@@ -395,7 +403,8 @@ void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, cons
 		ret -= (ssize_t)n;
 		if (mapping_any() && n >= WATCH_SMALLEST)
 			watch_mapped((uintptr_t)iov[i].iov_base, n, fd, caller);
-		if (n < WATCH_SMALLEST || !watch_knows(iov[i].iov_base, n))
+		if (n < WATCH_SMALLEST || watch_wrote_small(iov[i].iov_base, n, fd, caller) ||
+		    !watch_knows(iov[i].iov_base, n))
 			continue;
 		e = fd_entry(fd);
 		kind = e ? fd_classify(fd, e) : STATS_KIND_UNKNOWN;

@@ -21,6 +21,9 @@ bool send_touches(const struct iovec *iov, size_t count);
 /* The original call was made with RET: what it passed on is learned from and counted. Keeps errno. */
 void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, const void *caller);
 
+/* The same for the first RET bytes of one piece at BUF, while nothing is mapped. Returns RET. */
+ssize_t send_watch_one(int fd, const void *buf, ssize_t ret, const void *caller);
+
 /*
  * Does FD owe an error that sendfile swallowed? Then the call returns -1 with that
  * errno, once. Asked while fd_debts is not 0.

@@ -18,6 +18,7 @@
 #define NO_ACCESS
 #endif
 #define COLD __attribute__((cold, noinline))
+#define APART __attribute__((noinline)) /* so that the short way through its caller stays short */
 
 /* Hints, counts, and records that a lock or a sequence number orders: plain moves, no fence. */
 #define relaxed(object) atomic_load_explicit(&(object), memory_order_relaxed)
@@ -28,6 +29,13 @@
  * few pages. Each page costs at a start, and in the parent and in the child of a fork.
  */
 #define LARGE_TABLE __attribute__((section(".bss.large")))
+
+/*
+ * What every read and write asks, and what seldom changes: side by side, since behind a system
+ * call that has copied a chunk each line of the cache has to be fetched again.
+ */
+#define HOT __attribute__((section(".bss.hot.rest")))
+#define HOT_FIRST __attribute__((section(".bss.hot"), aligned(64)))
 
 /*
  * The life of the library in its process. LOADING: libc's functions are not all

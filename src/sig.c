@@ -242,6 +242,7 @@ static void ending_handler(int signal, siginfo_t *info, void *context)
 		return;
 	if (!thread_passive && sig_own_process()) {
 		if (atomic_compare_exchange_strong(&ending_now, &none, 1)) {
+			tally_tell();
 			stats_end(STATS_SIGNAL, signal);
 			report_at_end();
 			atomic_store(&ending_now, 2);
@@ -545,8 +546,10 @@ static void chain(int signal, siginfo_t *info, void *context, bool comes_again)
 	}
 	if (sent && a.sa_handler == SIG_IGN)
 		return;
-	if (!thread_passive && sig_own_process())
+	if (!thread_passive && sig_own_process()) {
+		tally_tell();
 		stats_end(STATS_SIGNAL, signal);
+	}
 	if (sent || !comes_again)
 		die_of(signal);
 	else

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -27,6 +28,7 @@
 enum {
 	TCP_TCP_ODD = 128 * 1024, TCP_TCP_ALIGNED = 32 * 1024,
 	TCP_UNIX_ODD = 128 * 1024, TCP_UNIX_ALIGNED = 64 * 1024,
+	UNIX_UNIX = 256 * 1024,
 	PIPE_SOCKET = 64 * 1024,
 	LEAST = 32 * 1024, /* of all of these */
 };
@@ -51,7 +53,16 @@ struct attempt {
 	struct pipe *keep;      /* for a landing that has none yet */
 	uint8_t kind;
 	bool fresh;             /* armed just now: the pages mean nothing yet */
+	bool stopped;           /* recv too would have ended where the splice did */
 };
+
+HOT size_t stream_least;
+
+void stream_init(void)
+{
+	if (stream_on())
+		stream_least = config.min ? config.min : LEAST;
+}
 
 /* ---- may it be tried? ---- */
 
@@ -71,6 +82,15 @@ static bool has_upper_protocol(int fd)
 	return prim_getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &n) < 0 || (n > 0 && name[0]);
 }
 
+/* SO_PEEK_OFF: splice does not move it, but our look at a drained socket would. */
+static bool has_peek_offset(int fd)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	return prim_getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &value, &n) == 0 && value >= 0;
+}
+
 /* What splice reads otherwise than recv does. */
 static enum verdict judge_source(int fd, struct fd_entry *e)
 {
@@ -80,7 +100,12 @@ static enum verdict judge_source(int fd, struct fd_entry *e)
 	case STATS_KIND_TCP:
 		if (option_is_not(fd, SOL_SOCKET, SO_PROTOCOL, IPPROTO_TCP) ||
 		    option_is_not(fd, SOL_SOCKET, SO_RCVLOWAT, 1) ||
-		    option_is_not(fd, SOL_SOCKET, SO_OOBINLINE, 0) || has_upper_protocol(fd))
+		    option_is_not(fd, SOL_SOCKET, SO_OOBINLINE, 0) || has_peek_offset(fd) ||
+		    has_upper_protocol(fd))
+			return VERDICT_SOURCE_OPTIONS;
+		return VERDICT_REWRITTEN;
+	case STATS_KIND_UNIX:
+		if (option_is_not(fd, SOL_SOCKET, SO_RCVLOWAT, 1) || has_peek_offset(fd))
 			return VERDICT_SOURCE_OPTIONS;
 		return VERDICT_REWRITTEN;
 	default:
@@ -109,10 +134,14 @@ static size_t smallest(uint8_t kind, const struct site *site, const void *buf)
 {
 	bool aligned = ((uintptr_t)buf & (shunt_page - 1)) == 0;
 
+	if (kind == STATS_KIND_UNIX && site->sink != STATS_KIND_UNIX && site->sink != STATS_KIND_UNKNOWN)
+		return SIZE_MAX; /* never paid, of whatever size */
 	if (config.min)
 		return config.min;
 	if (kind == STATS_KIND_PIPE)
 		return PIPE_SOCKET;
+	if (kind == STATS_KIND_UNIX)
+		return UNIX_UNIX;
 	if (site->sink == STATS_KIND_UNIX)
 		return aligned ? TCP_UNIX_ALIGNED : TCP_UNIX_ODD;
 	return aligned ? TCP_TCP_ALIGNED : TCP_TCP_ODD;
@@ -130,7 +159,7 @@ enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n
 	bool on = goes_on(l, n, site);
 	enum verdict v;
 
-	if (likely(n < (config.min ? config.min : LEAST)) && !on)
+	if (likely(stream_is_small(n)) && !on)
 		return VERDICT_WOULD_NOT_PAY;
 	if (!(config.engines & ENGINE_SPLICE))
 		return VERDICT_ENGINE_OFF;
@@ -180,7 +209,7 @@ void stream_read_plainly(int fd, struct site *site, size_t n, ssize_t ret, enum 
 	no_packets(fd, ret);
 	if (*why == VERDICT_REWRITTEN && ret != (ssize_t)n)
 		*why = VERDICT_NOT_FULL; /* mode:observe */
-	if (*why == VERDICT_LEARNING || *why == VERDICT_NOT_FULL)
+	if (!config.min && (*why == VERDICT_LEARNING || *why == VERDICT_NOT_FULL))
 		pays_chunk(&site->pays, self_tid(), (size_t)ret);
 }
 
@@ -299,9 +328,20 @@ static size_t read_out(struct pipe *p, uintptr_t to, size_t n)
 	return done;
 }
 
+static bool is_full(const struct pipe *p)
+{
+	struct pollfd room = { .fd = p->in, .events = POLLOUT };
+
+	return prim_poll(&room, 1, 0) == 0;
+}
+
 /*
  * What is queued goes into a->in. It cannot wait: the bytes are there, and the pipe is
  * empty. False: nothing came, whatever the reason; the program's own call finds it out.
+ *
+ * Of a UNIX socket recv takes no more once it has met descriptors, other credentials or
+ * an urgent mark, nor does one splice; where that stopped short of what is queued, and not for want of
+ * room, the read ends there.
  */
 static bool splice_in(struct attempt *a)
 {
@@ -311,7 +351,11 @@ static bool splice_in(struct attempt *a)
 		if (r <= 0)
 			break;
 		a->in->bytes += (size_t)r;
-		if (queued(a->fd) == 0)
+		if (a->kind == STATS_KIND_UNIX) {
+			a->stopped = a->in->bytes < a->count && !is_full(a->in);
+			break;
+		}
+		if (a->in->bytes < a->count && queued(a->fd) == 0)
 			break;
 	}
 	return a->in->bytes > 0;
@@ -527,7 +571,7 @@ static ssize_t deliver(struct attempt *a)
 
 	landing_fill((void *)a->base, a->n);
 	done = read_out(a->in, a->base, a->in->bytes);
-	if (a->in->bytes == 0 && done < a->n)
+	if (a->in->bytes == 0 && done < a->n && !a->stopped)
 		done += read_rest(a, done);
 	if (done)
 		return (ssize_t)done;
@@ -613,7 +657,7 @@ ssize_t stream_read(int fd, struct fd_entry *e, void *buf, size_t n, struct site
 	leave(a.in);
 	leave(a.copy);
 	leave(a.keep);
-	if (ret > 0)
+	if (ret > 0 && !config.min)
 		pays_chunk(&site->pays, self_tid(), (size_t)ret);
 	if (*why == VERDICT_REWRITTEN)
 		a.l->calls = (unsigned)(prim_calls - calls);

@@ -44,8 +44,22 @@ struct stream {
 /* Does the setting engines name splice? It does not by default. */
 static inline bool stream_on(void)
 {
-	return unlikely(config.engines & ENGINE_SPLICE);
+	return config.engines & ENGINE_SPLICE;
 }
+
+/*
+ * Reads of what is no file, of fewer bytes than this, where nothing is landed: not worth a
+ * try, whatever else is so. 0: the engine is off, and no number is.
+ */
+extern size_t stream_least;
+
+static inline bool stream_is_small(size_t n)
+{
+	return n - 1 < stream_least - 1;
+}
+
+/* Once the settings are read. */
+void stream_init(void);
 
 /* Why a read of N bytes into BUF from E, no regular file, is not worth a try; REWRITTEN if it is. */
 enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site);

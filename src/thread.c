@@ -126,6 +126,7 @@ static struct thread *take(int tid)
 	for (int i = 0; i < THREAD_HAZARDS; i++)
 		t->hazard[i] = 0;
 	t->several = NULL;
+	tally_end(&t->tallies); /* of a thread that ended without telling */
 	t->stack_lo = t->stack_hi = 0;
 	t->stack_sure = false;
 	t->alternate_in_use = t->guarded = false;
@@ -141,6 +142,7 @@ static void release(struct thread *t)
 		t->hazard[i] = 0;
 	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
+	tally_end(&t->tallies);
 	atomic_store_explicit(&t->tid, 0, memory_order_release);
 }
 
@@ -295,6 +297,7 @@ void thread_forked(void)
 {
 	struct thread *self = thread_self_record;
 
+	tally_forked(); /* before any record is released */
 	for (struct thread *t = thread_list(); t; t = t->next)
 		if (t != self && t->tid != 0)
 			release(t);

@@ -13,6 +13,7 @@
 #include <signal.h>
 
 #include "shunt.h"
+#include "tally.h"
 
 enum { THREAD_HAZARDS = 16, THREAD_LAST_READS = 4, SIG_VIRTUAL = 3 };
 
@@ -40,6 +41,7 @@ struct thread {
 	void *argument;
 	size_t stack_size;
 	bool mask_from_attributes;
+	struct tallies tallies; /* chunks that are counted and not in the report's rows yet */
 	int dying;              /* rounds of the key's destructor so far */
 };
 

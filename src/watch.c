@@ -2,8 +2,11 @@
 /* watch.c - chunks that were read plainly, until they are written; see watch.h. */
 #include "watch.h"
 
+#include <string.h>
+
 #include "pair.h"
 #include "stats.h"
+#include "tally.h"
 #include "thread.h"
 
 enum { WATCHED = 1024, RECENT = 4 };
@@ -11,27 +14,45 @@ enum { WATCHED = 1024, RECENT = 4 };
 /*
  * Racing threads can mix two entries up. What is mixed is a count or a hint: no
  * byte depends on it.
+ *
+ * ROUTE and what stands round it is how the last chunk here went, if that was only to be
+ * counted: the next one that goes the same way needs no other table.
  */
 struct watched {
 	_Atomic uintptr_t base;
-	_Atomic size_t length, written;
-	struct site *_Atomic site;
-	_Atomic int fd;
-	_Atomic int reader;
+	_Atomic uint32_t length, written;
+	_Atomic(struct stats_route *) route; /* NULL: not known */
+	const void *_Atomic caller;          /* who read, and who wrote, on ROUTE */
+	const void *_Atomic write_caller;
+	_Atomic int fd, sink;
+	_Atomic uint32_t generation, sink_generation; /* of the two descriptors */
 	_Atomic uint8_t why; /* enum verdict */
+	_Atomic uint8_t forks; /* those this process came from, when ROUTE was its own */
 	_Atomic bool stream; /* no file was read */
 	_Atomic bool looked; /* a look that is not in the accounts yet */
-};
+	/* what only a chunk that is not just counted needs */
+	_Atomic int reader;
+	struct site *_Atomic site;
+} __attribute__((aligned(64)));
 
 static LARGE_TABLE struct watched table[WATCHED];
+HOT _Atomic bool watch_used;
+static HOT _Atomic uint8_t forks;
 
 /* The latest chunks of this thread, for writes that begin before one (a header in front) or in its middle. */
-static __thread uintptr_t recent[RECENT];
-static __thread unsigned recent_next;
+static __thread struct {
+	uintptr_t base[RECENT];
+	uint32_t length[RECENT], last;
+} __attribute__((aligned(64))) recent;
 
-static void remember(uintptr_t base)
+static inline void remember(uintptr_t base, size_t n)
 {
-	recent[recent_next++ % RECENT] = base;
+	uint32_t i = recent.last;
+
+	if (recent.base[i] != base)
+		recent.last = i = (i + 1) % RECENT;
+	recent.base[i] = base;
+	recent.length[i] = (uint32_t)n;
 }
 
 static struct watched *entry_of(uintptr_t base)
@@ -62,17 +83,19 @@ static void put(struct watched *w, const void *buf, size_t n, size_t written, in
 {
 	struct fd_entry *e = fd_peek(fd);
 
+	set_relaxed(watch_used, true);
 	set_relaxed(w->base, 0);
-	set_relaxed(w->stream, e && (relaxed(e->no_file) || is_no_file(relaxed(e->kind))));
-	set_relaxed(w->length, n);
-	set_relaxed(w->written, written);
+	set_relaxed(w->route, NULL);
+	set_relaxed(w->stream, fd_known_stream(fd) || (e && is_no_file(relaxed(e->kind))));
+	set_relaxed(w->length, (uint32_t)n);
+	set_relaxed(w->written, (uint32_t)written);
 	set_relaxed(w->site, site);
 	set_relaxed(w->fd, fd);
 	set_relaxed(w->reader, self_tid());
 	set_relaxed(w->why, (uint8_t)why);
 	set_relaxed(w->looked, false);
 	set_relaxed(w->base, (uintptr_t)buf);
-	remember((uintptr_t)buf);
+	remember((uintptr_t)buf, n);
 }
 
 void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why)
@@ -101,13 +124,9 @@ bool watch_knows(const void *buf, size_t n)
 	if (relaxed(entry_of(lo)->base) == lo)
 		return true;
 	/* a chunk begins in what is written, or what is written begins in a chunk: its rest */
-	for (int i = 0; i < RECENT; i++) {
-		const struct watched *w = entry_of(recent[i]);
-
-		if (recent[i] - lo < n ||
-		    (relaxed(w->base) == recent[i] && lo - recent[i] < relaxed(w->length)))
+	for (int i = 0; i < RECENT; i++)
+		if (lo < recent.base[i] + recent.length[i] && recent.base[i] < lo + n)
 			return true;
-	}
 	return false;
 }
 
@@ -118,7 +137,7 @@ static enum stats_kind source_kind(const struct watched *w)
 	return e ? fd_classify(w->fd, e) : STATS_KIND_FILE;
 }
 
-static void account(struct watched *w, size_t n, bool first, int fd, struct fd_entry *sink,
+static struct stats_route *account(struct watched *w, size_t n, bool first, int fd, struct fd_entry *sink,
 		    struct site *write_site, enum verdict why)
 {
 	struct pair_chunk c = { .source = source_kind(w), .read_site = relaxed(w->site),
@@ -135,11 +154,34 @@ static void account(struct watched *w, size_t n, bool first, int fd, struct fd_e
 	if (why == VERDICT_REWRITTEN)
 		stats_add(&route->bytes_rewritten, n);
 	if (!first)
-		return;
+		return route;
 	pair_count_chunk(route);
 	stats_add(&route->verdict[why], 1);
 	if (why == VERDICT_REWRITTEN)
 		stats_add(&route->chunks_rewritten, 1);
+	return route;
+}
+
+/*
+ * W was written whole by one call at WRITE_SITE, on ROUTE: another such chunk will only be counted,
+ * unless its loop tells something, or has no name yet.
+ */
+static void know_route(struct watched *w, struct stats_route *route, int fd,
+		       const struct fd_entry *sink, const struct site *write_site)
+{
+	const struct fd_entry *source = fd_peek(relaxed(w->fd));
+	const struct site *site = relaxed(w->site);
+
+	if (!source || !relaxed(w->stream) || tells(relaxed(w->why)) || route->rest ||
+	    relaxed(site->wanted) || relaxed(w->reader) != self_tid())
+		return;
+	set_relaxed(w->generation, relaxed(source->generation));
+	set_relaxed(w->sink, fd);
+	set_relaxed(w->sink_generation, relaxed(sink->generation));
+	set_relaxed(w->caller, (const void *)site->caller);
+	set_relaxed(w->write_caller, (const void *)write_site->caller);
+	set_relaxed(w->forks, relaxed(forks));
+	set_relaxed(w->route, route);
 }
 
 /* What of W the write of [lo, hi) covers; in order and without a gap it counts as passed on. */
@@ -149,6 +191,7 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 	size_t length = relaxed(w->length), written = relaxed(w->written);
 	uintptr_t base = relaxed(w->base), end = base + length;
 	struct site *site = relaxed(w->site);
+	struct stats_route *route;
 
 	if (!base || !site || lo >= end || hi <= base)
 		return;
@@ -160,18 +203,20 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 		hi = end;
 	if (why == VERDICT_REWRITTEN)
 		why = relaxed(w->why);
-	account(w, hi - lo, lo == base, fd, sink, write_site, why);
+	route = account(w, hi - lo, lo == base, fd, sink, write_site, why);
+	if (hi - lo == length && why == relaxed(w->why))
+		know_route(w, route, fd, sink, write_site);
 	if (lo > base + written || hi <= base + written)
 		return;
-	set_relaxed(w->written, hi - base);
+	set_relaxed(w->written, (uint32_t)(hi - base));
 	if (relaxed(w->reader) != self_tid())
 		set_relaxed(site->crosses, true);
 	/* of a rest that is shorter than this nobody is told */
-	if (end - hi >= WATCH_SMALLEST || length - written < WATCH_SMALLEST ||
-	    !tells(relaxed(w->why)) || fd_is_any_file(sink))
+	if (end - hi >= WATCH_SMALLEST || length - written < WATCH_SMALLEST || fd_is_any_file(sink))
 		return;
 	set_relaxed(site->sink, relaxed(sink->kind));
-	site_passed(site);
+	if (tells(relaxed(w->why)))
+		site_passed(site);
 }
 
 void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
@@ -183,16 +228,68 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 	if (relaxed(w->base) == lo) {
 		cover(w, lo, hi, fd, sink, write_site, why);
 		if (relaxed(w->written) < relaxed(w->length))
-			remember(lo); /* the rest begins further on, perhaps in a thread that did not read */
+			remember(lo, relaxed(w->length)); /* the rest begins further on, perhaps in a thread that did not read */
 		return;
 	}
 	for (int i = 0; i < RECENT; i++) {
 		bool again = false;
 
 		for (int j = 0; j < i; j++)
-			again |= recent[j] == recent[i];
-		w = entry_of(recent[i]);
-		if (recent[i] && !again && relaxed(w->base) == recent[i])
+			again |= recent.base[j] == recent.base[i];
+		w = entry_of(recent.base[i]);
+		if (recent.base[i] && !again && relaxed(w->base) == recent.base[i])
 			cover(w, lo, hi, fd, sink, write_site, why);
 	}
+}
+
+/* ---- what is only counted ---- */
+
+/* Was the last chunk at W, which began at BUF, read here, and did it go a way that is known? */
+static inline bool is_known(const struct watched *w, const void *buf, int fd,
+			    const struct fd_entry *e, const void *caller)
+{
+	return relaxed(w->base) == (uintptr_t)buf && relaxed(w->route) && relaxed(w->fd) == fd &&
+	       relaxed(w->caller) == caller && relaxed(w->why) == VERDICT_WOULD_NOT_PAY &&
+	       relaxed(e->generation) == relaxed(w->generation) && relaxed(w->forks) == relaxed(forks);
+}
+
+ssize_t watch_small(const void *buf, size_t n, int fd, const struct fd_entry *e, const void *caller)
+{
+	struct watched *w = entry_of((uintptr_t)buf);
+	struct site *site;
+
+	if (likely(is_known(w, buf, fd, e, caller))) {
+		set_relaxed(w->length, (uint32_t)n);
+		remember((uintptr_t)buf, n);
+	} else {
+		site = site_of(caller);
+		if (unlikely(site->wanted))
+			site_name(site);
+		watch_read(buf, n, fd, site, VERDICT_WOULD_NOT_PAY);
+	}
+	return (ssize_t)n;
+}
+
+bool watch_wrote_small(const void *buf, size_t n, int fd, const void *caller)
+{
+	struct watched *w = entry_of((uintptr_t)buf);
+	struct stats_route *route = relaxed(w->route);
+	const struct fd_entry *e = fd_peek(fd);
+
+	if (!route || relaxed(w->base) != (uintptr_t)buf || relaxed(w->length) != n ||
+	    relaxed(w->sink) != fd || !e ||
+	    relaxed(e->generation) != relaxed(w->sink_generation) ||
+	    relaxed(w->write_caller) != caller || relaxed(w->forks) != relaxed(forks))
+		return false;
+	tally_chunk(route, relaxed(w->why), n);
+	return true;
+}
+
+void watch_forked(void)
+{
+	if (!watch_any())
+		return;
+	set_relaxed(forks, (uint8_t)(relaxed(forks) + 1));
+	if (relaxed(forks) == 0) /* the marks of 256 forks ago */
+		memset(table, 0, sizeof(table));
 }

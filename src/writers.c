@@ -19,7 +19,7 @@ enum { NOBODY = 0, SEVERAL = -1, JOINING = -2 };
 /* Whoever left the call in a way that is not seen (an exception) holds nobody up for longer. */
 #define LONGEST_NS UINT64_C(1000000000)
 
-_Atomic bool writers_noted;
+HOT _Atomic bool writers_noted;
 
 static bool sent_to(const struct fd_entry *e, const struct thread *self)
 {

@@ -41,6 +41,9 @@ tests_trace_loop_SOURCES = tests/trace/loop.c
 tests_trace_loop_LDADD = -lpthread
 check_PROGRAMS += tests/trace/serve
 tests_trace_serve_SOURCES = tests/trace/serve.c
+check_PROGRAMS += tests/trace/small
+tests_trace_small_SOURCES = tests/trace/small.c
+tests_trace_small_LDADD = -lpthread
 test_scripts += tests/trace/run
 
 # ---- tests/real: servers of the distribution ----

@@ -773,16 +773,22 @@ static void urgent_inline(struct same_rig *r)
 
 /* ---- other sources ---- */
 
-static void from_pair(struct same_rig *r, int type)
+static void open_pair(struct same_rig *r, int type)
 {
-	int pair[2], room = ROOM;
+	int pair[2], room = 4 * ROOM;
 
 	if (socketpair(AF_UNIX, type, 0, pair) != 0)
 		_exit(93);
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0)
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	close(r->source);
 	feeder = pair[0];
 	r->source = pair[1];
+}
+
+static void from_pair(struct same_rig *r, int type)
+{
+	open_pair(r, type);
 	start(r);
 	same_write(r);
 	go_on(r);
@@ -793,6 +799,164 @@ static void from_pair(struct same_rig *r, int type)
 static void from_unix(struct same_rig *r)
 {
 	from_pair(r, SOCK_STREAM);
+}
+
+static void looks_unix(struct same_rig *r)
+{
+	open_pair(r, SOCK_STREAM);
+	look_in_the_middle(r);
+	same_write(r);
+	look_near_the_ends(r);
+}
+
+/* The next N bytes of the stream in one message, with a descriptor if DESCRIPTOR. */
+static void feed_message(size_t n, bool descriptor)
+{
+	static char part[ROOM];
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { part, n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	for (size_t i = 0; i < n; i++)
+		part[i] = (char)byte_at(place++);
+	if (descriptor) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &feeder, sizeof(int));
+	}
+	if (sendmsg(feeder, &m, 0) != (ssize_t)n)
+		_exit(94);
+}
+
+/* Everything that is there, read by reads as they come. */
+static void pass_on(struct same_rig *r)
+{
+	while (there(r->source) > 0) {
+		same_read(r);
+		same_write(r);
+	}
+	same_say_buffer(r);
+}
+
+/* Where a read ends at a message with descriptors, or of somebody else. */
+static void unix_messages(struct same_rig *r)
+{
+	int on = 1;
+
+	open_pair(r, SOCK_STREAM);
+	start(r);
+	same_write(r);
+	for (int i = 0; i < 4; i++) {
+		feed_message(20000, i & 1);
+		feed_message(30000, i & 2);
+		feed_message(40000, false);
+		pass_on(r);
+		go_on(r);
+	}
+	same_say("pass credentials", setsockopt(r->source, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
+	for (int i = 0; i < 3; i++) {
+		feed_message(30000, false);
+		if (fork() == 0) {
+			feed_message(30000, false);
+			_exit(0);
+		}
+		wait(NULL);
+		place += 30000;
+		feed_message(40000, false);
+		pass_on(r);
+		go_on(r);
+	}
+}
+
+/* More messages than a pipe has room for: the read returns all of the bytes that are there. */
+static void unix_small_messages(struct same_rig *r)
+{
+	open_pair(r, SOCK_STREAM);
+	start(r);
+	same_write(r);
+	for (int i = 0; i < 4; i++) {
+		feed_in_pieces(r, r->size, 200);
+		same_read(r);
+		same_say("left", there(r->source));
+		same_say_buffer(r);
+		same_write(r);
+		go_on(r);
+	}
+}
+
+static void unix_urgent(struct same_rig *r)
+{
+	char c;
+
+	open_pair(r, SOCK_STREAM);
+	nonblocking(r->source);
+	start(r);
+	same_write(r);
+	for (int i = 0; i < 3; i++) {
+		feed(r, 20000);
+		same_say("urgent", send(feeder, "!", 1, MSG_OOB));
+		same_say("write", write(feeder, "0123456789", 10));
+		feed(r, 60000);
+		same_read(r);
+		same_write(r);
+		if (i)
+			same_say("oob", recv(r->source, &c, 1, MSG_OOB));
+		for (int j = 0; j < 4; j++) {
+			same_read(r);
+			same_write(r);
+		}
+		same_say_buffer(r);
+		while (read(r->source, r->buf, r->size) > 0)
+			;
+		go_on(r);
+	}
+}
+
+/* splice leaves the offset of the program's own looks where it is, read takes it back. */
+static void peek_offset(struct same_rig *r)
+{
+	int at = 0;
+	socklen_t n = sizeof(at);
+	char part[1000];
+
+	start(r);
+	same_write(r);
+	same_say("peek off", setsockopt(r->source, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof(at)));
+	for (int i = 0; i < 3; i++) {
+		feed(r, r->size + 5000);
+		same_say("peek", recv(r->source, part, sizeof(part), MSG_PEEK));
+		same_say_memory("peeked", part, sizeof(part));
+		same_read(r);
+		same_write(r);
+		getsockopt(r->source, SOL_SOCKET, SO_PEEK_OFF, &at, &n);
+		same_say("offset", at);
+		same_say("peek", recv(r->source, part, sizeof(part), MSG_PEEK));
+		same_say_memory("peeked", part, sizeof(part));
+		same_read(r);
+		same_write(r);
+	}
+}
+
+static void unix_ends(struct same_rig *r)
+{
+	open_pair(r, SOCK_STREAM);
+	nonblocking(r->source);
+	whole(r);
+	same_read(r);
+	get(r, r->size);
+	same_say_memory("part", r->buf + 30000, 100);
+	same_write(r);
+	go_on(r);
+	get(r, r->size);
+	shutdown(feeder, SHUT_WR);
+	same_write(r);
+	same_read(r);
+	same_say_buffer(r);
 }
 
 static void from_packets(struct same_rig *r)
@@ -1243,6 +1407,14 @@ static const struct same_case cases[] = {
 	{ "urgent", urgent, SAME_BARE, 0 },
 	{ "urgent_inline", urgent_inline, SAME_BARE, 0 },
 	{ "from_unix", from_unix, SAME_BARE | SAME_PLAIN, 0 },
+	{ "unix_unix", from_unix, SAME_BARE | SAME_UNIX, 0 },
+	{ "unix_unix_page", from_unix, SAME_BARE | SAME_UNIX | SAME_PAGE, 0 },
+	{ "unix_looks", looks_unix, SAME_BARE | SAME_UNIX, 0 },
+	{ "unix_messages", unix_messages, SAME_BARE | SAME_UNIX, 0 },
+	{ "unix_small_messages", unix_small_messages, SAME_BARE | SAME_UNIX, 0 },
+	{ "unix_urgent", unix_urgent, SAME_BARE | SAME_UNIX, 0 },
+	{ "unix_ends", unix_ends, SAME_BARE | SAME_UNIX, 0 },
+	{ "peek_offset", peek_offset, SAME_BARE, 0 },
 	{ "from_packets", from_packets, SAME_BARE | SAME_PLAIN, 0 },
 	{ "from_pipe", from_pipe, SAME_BARE, 0 },
 	{ "from_pipe_page", from_pipe, SAME_BARE | SAME_PAGE, 0 },

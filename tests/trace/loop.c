@@ -2,7 +2,7 @@
 /*
  * loop.c - the loop that tests/trace/run watches under strace.
  *
- *   loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT
+ *   loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT [SOURCE]
  *
  * Reads FILE in pieces of CHUNK bytes into a BUFFER (heap, static, mmap) that
  * starts OFFSET bytes after the start of a page, and writes them to a SINK
@@ -14,18 +14,24 @@
  * written from there; with windows each chunk is mapped for itself, and written
  * behind a header of four bytes that are the file's too.
  *
- * The call getppid() stands before each read: it cuts the trace into chunks.
+ * With a SOURCE (tcp, unix, pipe) the file comes through that, from a child; before each
+ * chunk the loop waits until all of it is there, so that every read is full.
+ *
+ * The call getppid() stands before each read: it cuts the trace into chunks. What lies between
+ * getuid() and the next getppid() is the loop's waiting.
  * The reader prints the sum of what it got, so that the bytes are checked as well.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -36,6 +42,7 @@ enum { PAGE = 4096, MOST = 1 << 20 };
 
 static char memory[MOST + 2 * PAGE] __attribute__((aligned(PAGE)));
 static volatile uint64_t looked;
+static size_t to_come; /* from a SOURCE, in all */
 
 /* FNV-1a over 64-bit words would depend on the cuts; over bytes it does not. */
 static uint64_t sum(uint64_t h, const unsigned char *p, size_t n)
@@ -88,11 +95,25 @@ static char *buffer(const char *kind, size_t chunk, size_t offset)
 	return (char *)p + offset;
 }
 
+/* Waits until CHUNK bytes are there to be read, or all that are still to come. */
+static void await(int source, size_t chunk)
+{
+	size_t wanted = to_come < chunk ? to_come : chunk;
+	int n = 0;
+
+	if (to_come == 0)
+		return;
+	getuid();
+	while (ioctl(source, FIONREAD, &n) == 0 && (size_t)n < wanted)
+		sched_yield();
+	to_come -= wanted;
+}
+
 static void serve(int file, int sink, char *buf, size_t chunk, int look)
 {
 	ssize_t n;
 
-	while (getppid(), (n = read(file, buf, chunk)) > 0) {
+	while (await(file, chunk), getppid(), (n = read(file, buf, chunk)) > 0) {
 		if (look)
 			looked = sum(looked, (unsigned char *)buf, (size_t)n);
 		for (ssize_t done = 0, w; done < n; done += w) {
@@ -164,6 +185,62 @@ static int serve_mapped(const char *kind, int file, int sink, size_t chunk)
 	return 1;
 }
 
+static void source_pair(const char *kind, int pair[2])
+{
+	int room = 4 * MOST;
+
+	if (strcmp(kind, "tcp") == 0)
+		tcp_pair(pair);
+	else if (strcmp(kind, "unix") == 0 ? socketpair(AF_UNIX, SOCK_STREAM, 0, pair) : pipe(pair))
+		err(1, "%s", kind);
+	for (int i = 0; i < 2 && strcmp(kind, "pipe") != 0; i++) {
+		/* more than a user may ask for, where that is allowed */
+		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) != 0 ||
+		    setsockopt(pair[i], SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0)
+			setsockopt(pair[i], SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	}
+	if (strcmp(kind, "pipe") == 0)
+		fcntl(pair[1], F_SETPIPE_SZ, MOST);
+}
+
+/* What comes out is the FILE, REPEAT times. *FEEDER gets what the child waits for before it ends. */
+static int open_source(const char *kind, int file, int repeat, int *feeder)
+{
+	static char part[MOST];
+	int pair[2], end[2];
+	ssize_t n;
+
+	source_pair(kind, pair);
+	if (pipe(end) != 0)
+		err(1, "pipe");
+	to_come = (size_t)lseek(file, 0, SEEK_END) * (size_t)repeat;
+	if (fork() == 0) {
+		close(pair[0]);
+		close(end[1]);
+		for (; repeat > 0 && lseek(file, 0, SEEK_SET) == 0; repeat--)
+			while ((n = read(file, part, sizeof(part))) > 0)
+				if (write(pair[1], part, (size_t)n) != n)
+					_exit(1);
+		close(pair[1]);
+		/* under strace the SIGCHLD of an end would interrupt a write of the loop's */
+		_exit(read(end[0], part, 1) != 0);
+	}
+	close(pair[1]);
+	close(end[0]);
+	*feeder = end[1];
+	return pair[0];
+}
+
+static void serve_stream(char **argv, int file, int sink, char *buf, size_t chunk)
+{
+	int feeder, source = open_source(argv[8], file, atoi(argv[7]), &feeder);
+
+	serve(source, sink, buf, chunk, strcmp(argv[6], "look") == 0);
+	close(feeder);
+	wait(NULL);
+	shutdown(sink, SHUT_WR);
+}
+
 static void serve_repeatedly(char **argv, int sink)
 {
 	size_t chunk = strtoul(argv[2], NULL, 10), offset = strtoul(argv[3], NULL, 10);
@@ -173,6 +250,10 @@ static void serve_repeatedly(char **argv, int sink)
 	if (file < 0 || chunk == 0 || chunk > MOST || offset >= PAGE)
 		err(1, "%s", argv[1]);
 	buf = buffer(argv[4], chunk, offset);
+	if (argv[8]) {
+		serve_stream(argv, file, sink, buf, chunk);
+		return;
+	}
 	for (int i = atoi(argv[7]); i > 0; i--) {
 		if (!serve_mapped(argv[4], file, sink, chunk))
 			serve(file, sink, buf, chunk, strcmp(argv[6], "look") == 0);
@@ -188,8 +269,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	pid_t child;
 
-	if (argc != 8)
-		errx(2, "loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT");
+	if (argc != 8 && argc != 9)
+		errx(2, "loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT [SOURCE]");
 	threaded = strcmp(argv[5], "tcp-thread") == 0;
 	if (strcmp(argv[5], "unix") != 0)
 		tcp_pair(pair);

@@ -3,7 +3,7 @@
 unit_programs = tests/unit/test_config tests/unit/test_engine tests/unit/test_landing \
 	tests/unit/test_mapping tests/unit/test_pair tests/unit/test_pipes tests/unit/test_races \
 	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
-	tests/unit/test_verdict
+	tests/unit/test_tally tests/unit/test_verdict
 
 unit_words = src/config.c src/config.h src/verdict.c src/verdict.h src/stats_words.c src/stats.h
 unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_walk.c src/report_walk.h \
@@ -46,7 +46,7 @@ tests_unit_test_segment_SOURCES = tests/unit/test_segment.c $(unit_landing) src/
 tests_unit_test_segment_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_sig_SOURCES = tests/unit/test_sig.c src/sig.c src/sig_late.c src/sig_mask.c src/sig_stack.c \
-	src/prim_gate.c src/thread.c
+	src/prim_gate.c src/tally.c src/thread.c
 tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_report) \
@@ -54,6 +54,9 @@ tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_rep
 	src/report_path.c src/report_end.c src/unwind.c src/prim.c src/filter.c
 tests_unit_test_stats_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_stats_LDFLAGS = -export-dynamic
+
+tests_unit_test_tally_SOURCES = tests/unit/test_tally.c src/tally.c
+tests_unit_test_tally_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_verdict_SOURCES = tests/unit/test_verdict.c src/config.c src/site.c src/verdict.c
 tests_unit_test_verdict_LDADD = $(CMOCKA_LIBS)

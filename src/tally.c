@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* tally.c - chunks that are only counted; see tally.h. */
+#include <string.h>
+
+#include "tally.h"
+#include "thread.h"
+
+static APART void count_in_row(struct stats_route *route, unsigned why, uint64_t bytes, uint64_t chunks)
+{
+	stats_add(&route->bytes, bytes);
+	stats_add(&route->chunks, chunks);
+	stats_add(&route->verdict[why], chunks);
+}
+
+/*
+ * Who tells may be two at a time: what one has taken the other does not find, and a number
+ * that is smaller than what was told is added as what it is, modulo 2^64.
+ */
+static APART void tell(struct tally *s)
+{
+	struct stats_route *route = atomic_load(&s->route);
+	uint64_t bytes = relaxed(s->bytes), chunks = relaxed(s->chunks);
+
+	if (route)
+		count_in_row(route, relaxed(s->why), bytes - atomic_exchange(&s->told_bytes, bytes),
+			     chunks - atomic_exchange(&s->told_chunks, chunks));
+}
+
+/* The slot for ROUTE and WHY, a free one if there is none yet; NULL: all four are others'. */
+static APART struct tally *another_slot(struct tallies *t, struct stats_route *route, enum verdict why)
+{
+	for (struct tally *s = t->slot; s < t->slot + TALLY_SLOTS; s++) {
+		struct stats_route *there = relaxed(s->route);
+
+		if (there == route && relaxed(s->why) == why)
+			return s;
+		if (!there) {
+			set_relaxed(s->why, (uint8_t)why);
+			atomic_store_explicit(&s->route, route, memory_order_release);
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static struct tally *slot_of(struct tallies *t, struct stats_route *route, enum verdict why)
+{
+	struct tally *s = t->slot;
+
+	if (likely(relaxed(s->route) == route && relaxed(s->why) == why))
+		return s;
+	return another_slot(t, route, why);
+}
+
+void tally_chunk(struct stats_route *route, enum verdict why, size_t n)
+{
+	struct thread *self = thread_self();
+	struct tallies *t = self ? &self->tallies : NULL;
+	struct tally *s;
+
+	if (unlikely(!t || relaxed(t->busy))) {
+		count_in_row(route, why, n, 1);
+		return;
+	}
+	set_relaxed(t->busy, true);
+	atomic_signal_fence(memory_order_seq_cst);
+	s = slot_of(t, route, why);
+	if (likely(s != NULL)) {
+		uint64_t chunks = relaxed(s->chunks) + 1;
+
+		set_relaxed(s->bytes, relaxed(s->bytes) + n);
+		set_relaxed(s->chunks, chunks);
+		if (unlikely(chunks - relaxed(s->told_chunks) >= TALLY_UNTOLD))
+			tell(s);
+	} else {
+		count_in_row(route, why, n, 1);
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	set_relaxed(t->busy, false);
+}
+
+void tally_tell(void)
+{
+	for (struct thread *t = thread_list(); t; t = t->next)
+		for (int i = 0; i < TALLY_SLOTS; i++)
+			tell(&t->tallies.slot[i]);
+}
+
+void tally_end(struct tallies *t)
+{
+	for (struct tally *s = t->slot; s < t->slot + TALLY_SLOTS; s++) {
+		tell(s);
+		atomic_store(&s->route, NULL);
+	}
+	set_relaxed(t->busy, false);
+}
+
+void tally_forked(void)
+{
+	for (struct thread *t = thread_list(); t; t = t->next)
+		if (relaxed(t->tallies.slot[0].route))
+			memset(&t->tallies, 0, sizeof(t->tallies));
+}

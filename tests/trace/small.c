@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * small.c - a relay's small chunks, which nobody rewrites, in ways that a count may miss.
+ *
+ *   small CASE
+ *
+ * The program feeds itself and drains itself, a chunk at a time. Each case passes HALF chunks of
+ * SIZE bytes in one way, and as many in another: tests/trace/run knows what the report has to say.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <err.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SIZE = 8192, HALF = 100 };
+
+static int feeder, source, sink, drain; /* what goes into feeder comes out of drain */
+static char buf[4 * SIZE], other[4 * SIZE];
+static pthread_barrier_t turn;
+
+static void make_pair(int domain, int pair[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(a);
+	int listener;
+
+	if (domain == AF_UNIX) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+			err(1, "socketpair");
+		return;
+	}
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&a, n) != 0 || listen(listener, 1) != 0 ||
+	    getsockname(listener, (struct sockaddr *)&a, &n) != 0 ||
+	    connect(pair[0], (struct sockaddr *)&a, n) != 0)
+		err(1, "tcp");
+	pair[1] = accept(listener, NULL, NULL);
+	close(listener);
+}
+
+static void make_ends(int domain, int ends[4])
+{
+	make_pair(domain, ends);
+	make_pair(domain, ends + 2);
+}
+
+static void await(int fd, int n)
+{
+	int there = 0;
+
+	while (ioctl(fd, FIONREAD, &there) == 0 && there < n)
+		sched_yield();
+}
+
+static void feed(size_t n)
+{
+	static char bytes[4 * SIZE];
+
+	if (write(feeder, bytes, n) != (ssize_t)n)
+		err(1, "feed");
+	await(source, (int)n);
+}
+
+static void drained(size_t n)
+{
+	static char bytes[4 * SIZE];
+
+	await(drain, (int)n);
+	if (read(drain, bytes, sizeof(bytes)) != (ssize_t)n)
+		errx(1, "not all came");
+}
+
+static __attribute__((noinline)) void get(char *to, size_t n)
+{
+	if (read(source, to, SIZE) != (ssize_t)n)
+		err(1, "read");
+}
+
+static __attribute__((noinline)) void put(const char *from, size_t n)
+{
+	if (write(sink, from, n) != (ssize_t)n)
+		err(1, "write");
+}
+
+static __attribute__((noinline)) void put_otherwise(void)
+{
+	if (send(sink, buf, SIZE, 0) != SIZE)
+		err(1, "send");
+}
+
+static void pass_by(char *by, size_t n)
+{
+	feed(n);
+	get(by, n);
+	put(by, n);
+	drained(n);
+}
+
+static void pass(size_t n)
+{
+	pass_by(buf, n);
+}
+
+static void half(void)
+{
+	for (int i = 0; i < HALF; i++)
+		pass(SIZE);
+}
+
+/* Each a HALF in its own way. */
+
+static void lengths(void)
+{
+	for (int i = 0; i < HALF; i++)
+		pass((size_t)(i % 2 ? SIZE - i : SIZE));
+}
+
+static void another_site(void)
+{
+	for (int i = 0; i < HALF; i++) {
+		feed(SIZE);
+		get(buf, SIZE);
+		put_otherwise();
+		drained(SIZE);
+	}
+}
+
+static void another_reader(void)
+{
+	for (int i = 0; i < HALF; i++) {
+		feed(SIZE);
+		if (recv(source, buf, SIZE, 0) != SIZE)
+			err(1, "recv");
+		put(buf, SIZE);
+		drained(SIZE);
+	}
+}
+
+/* What lies behind the chunk was not read with it. */
+static void longer(void)
+{
+	for (int i = 0; i < HALF; i++) {
+		feed(SIZE);
+		get(buf, SIZE);
+		put(buf, SIZE + 500);
+		drained(SIZE + 500);
+	}
+}
+
+static void parts(void)
+{
+	for (int i = 0; i < HALF; i++) {
+		feed(SIZE);
+		get(buf, SIZE);
+		put(buf, 1000);
+		put(buf + 1000, SIZE - 1000);
+		drained(SIZE);
+	}
+}
+
+/* The first bytes are for the relay itself. Some other buffers were used last. */
+static void behind_a_header(void)
+{
+	for (int i = 0; i < 10; i++)
+		pass_by(other + 1024 * i, SIZE);
+	for (int i = 10; i < HALF; i++) {
+		feed(SIZE);
+		get(buf, SIZE);
+		put(buf + 10, SIZE - 10);
+		drained(SIZE - 10);
+	}
+}
+
+/* The relay puts a header of its own in front. */
+static void in_front(void)
+{
+	for (int i = 0; i < HALF; i++) {
+		struct iovec iov[2] = { { other, 20 }, { buf, SIZE } };
+
+		feed(SIZE);
+		get(buf, SIZE);
+		if (writev(sink, iov, 2) != SIZE + 20)
+			err(1, "writev");
+		drained(SIZE + 20);
+	}
+}
+
+static void two_buffers(void)
+{
+	for (int i = 0; i < HALF; i += 2) {
+		feed(SIZE);
+		get(buf, SIZE);
+		feed(SIZE);
+		get(other, SIZE);
+		put(buf, SIZE);
+		put(other, SIZE);
+		drained(2 * SIZE);
+	}
+}
+
+/* The same number comes to mean another socket, by close and dup2. */
+static void another_source(void)
+{
+	int ends[4];
+
+	make_ends(AF_UNIX, ends);
+	close(source);
+	if (dup2(ends[1], source) < 0)
+		err(1, "dup2");
+	feeder = ends[0];
+	pass_by(other, SIZE); /* the buffer that was used last is not the first one now */
+	for (int i = 1; i < HALF; i++)
+		pass(SIZE);
+}
+
+static void another_sink(void)
+{
+	int ends[4];
+
+	make_ends(AF_UNIX, ends);
+	if (dup2(ends[2], sink) < 0)
+		err(1, "dup2");
+	drain = ends[3];
+	half();
+}
+
+static void second_sink(void)
+{
+	int ends[4];
+
+	make_ends(AF_UNIX, ends);
+	sink = ends[2];
+	drain = ends[3];
+	half();
+}
+
+/* The first chunk is read by the one and written by the other, whose rows begin anew. */
+static void forked(void)
+{
+	int status;
+
+	another_site();
+	feed(SIZE);
+	get(buf, SIZE);
+	if (fork() == 0) {
+		put_otherwise();
+		drained(SIZE);
+		for (int i = 1; i < HALF; i++)
+			pass(SIZE);
+		exit(0);
+	}
+	if (wait(&status) < 0 || status != 0)
+		errx(1, "the child failed");
+}
+
+static void *writer(void *argument)
+{
+	(void)argument;
+	for (int i = 0; i < HALF; i++) {
+		pthread_barrier_wait(&turn);
+		put(buf, SIZE);
+		drained(SIZE);
+		pthread_barrier_wait(&turn);
+	}
+	return NULL;
+}
+
+static void another_thread(void)
+{
+	pthread_t thread;
+
+	pthread_barrier_init(&turn, NULL, 2);
+	if (pthread_create(&thread, NULL, writer, NULL) != 0)
+		errx(1, "pthread_create");
+	for (int i = 0; i < HALF; i++) {
+		feed(SIZE);
+		get(buf, SIZE);
+		pthread_barrier_wait(&turn);
+		pthread_barrier_wait(&turn);
+	}
+	pthread_join(thread, NULL);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{ "whole", half }, { "lengths", lengths }, { "another-site", another_site }, { "parts", parts },
+	{ "behind-a-header", behind_a_header }, { "in-front", in_front },
+	{ "two-buffers", two_buffers }, { "another-source", another_source },
+	{ "another-sink", another_sink }, { "second-sink", second_sink },
+	{ "another-reader", another_reader }, { "longer", longer },
+	{ "forked", forked }, { "another-thread", another_thread },
+};
+
+int main(int argc, char **argv)
+{
+	int ends[4];
+
+	make_ends(AF_INET, ends);
+	feeder = ends[0];
+	source = ends[1];
+	sink = ends[2];
+	drain = ends[3];
+	half();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
+			cases[i].run();
+			return 0;
+		}
+	errx(2, "small CASE");
+}
