@@ -98,6 +98,7 @@ static enum stats_kind classify_file(int fd, struct fd_entry *e, const struct st
 	int flags = e->readable ? O_RDONLY : prim_fcntl(fd, F_GETFL, 0);
 
 	e->identity = source_identity(st->st_dev, st->st_ino);
+	e->log2 = (uint8_t)(63 - __builtin_clzll((unsigned long long)st->st_size | 1));
 	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY)
 		return STATS_KIND_OTHER;
 	if (flags & O_DIRECT)

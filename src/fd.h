@@ -24,6 +24,7 @@ struct fd_entry {
 	_Atomic bool no_file;        /* known not to be a regular file, even if the kind is not looked up yet */
 	_Atomic bool ours;           /* one of shunt's own */
 	_Atomic uint8_t stream;      /* enum verdict + 1: may it be read by splice? 0: not asked yet */
+	_Atomic uint8_t log2;        /* of the size that a regular file had when it was looked at; 0: not known */
 	_Atomic bool timeout;        /* a socket with SO_SNDTIMEO */
 	_Atomic bool readable;       /* open() made it, to be read, without O_DIRECT */
 	_Atomic uint8_t born;        /* enum stats_kind: SOCKET if it was made as one, what its listener is if that is known */

@@ -38,6 +38,10 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 	if (unlikely(r->site->wanted))
 		site_name(r->site);
 	r->why = land_wanted(e, buf, n, r->site);
+	if (r->why == VERDICT_REWRITTEN)
+		r->why = meter_file(fd, e, buf, n, r->site, &r->meter);
+	else
+		meter_skip(fd);
 	if (r->why != VERDICT_REWRITTEN)
 		return ret;
 	if (config.mode == MODE_OBSERVE) {
@@ -49,6 +53,8 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 	ret = land_read(fd, e, buf, n, at, st, r->site, &r->why);
 	if (ret >= 0 && r->why != VERDICT_REWRITTEN && ret >= WATCH_SMALLEST)
 		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	if (unlikely(r->meter) && ret != LAND_PLAINLY)
+		meter_read(r->meter, ret);
 	return ret;
 }
 
@@ -86,6 +92,7 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 
 	r->site = NULL;
 	r->stream = false;
+	r->meter = NULL;
 	if (lease_any())
 		lease_look(prim_now());
 	if (unlikely(fd_debts) && send_owes(fd)) {
@@ -118,11 +125,13 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 
 ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret)
 {
-	if (!r->site || ret < WATCH_SMALLEST)
-		return ret;
-	if (r->stream)
-		stream_read_plainly(fd, r->site, n, ret, &r->why);
-	watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	if (r->site && ret >= WATCH_SMALLEST) {
+		if (r->stream)
+			stream_read_plainly(fd, r->site, n, ret, &r->why);
+		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+	}
+	if (r->site && unlikely(r->meter))
+		meter_read(r->meter, ret);
 	return ret;
 }
 
@@ -172,6 +181,7 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 		return true;
 	}
 	writers_note(fd);
+	meter_start();
 	if (!source_any() || count > IOV_MAX)
 		return false;
 	if (lease_any())
@@ -181,5 +191,15 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 		return false;
 	if (!thread_single())
 		pthread_testcancel();
-	return send_landings(fd, iov, count, flags, caller, ret);
+	if (!send_landings(fd, iov, count, flags, caller, ret))
+		return false;
+	meter_written(iov, count, *ret);
+	return true;
+}
+
+COLD void io_measured(const struct iovec *iov, size_t count, ssize_t ret)
+{
+	bool readable = ret > 0 || hook_readable(iov, count * sizeof(*iov));
+
+	meter_written(iov, readable ? count : 0, ret);
 }

@@ -12,6 +12,7 @@
 #include "hook.h"
 #include "land.h"
 #include "landing.h"
+#include "meter.h"
 #include "send.h"
 #include "sleep.h"
 #include "source.h"
@@ -60,6 +61,7 @@ struct io_read {
 	struct site *site; /* NULL: not a chunk */
 	enum verdict why;
 	bool stream;       /* no regular file */
+	struct meter *meter; /* what it costs is measured, in that unit */
 };
 bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
 		   ssize_t *ret);
@@ -73,11 +75,16 @@ bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const 
 bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
 		    ssize_t *ret);
 
+/* The hook that wrote RET bytes of IOV was measured. An array that cannot be read is not. */
+void io_measured(const struct iovec *iov, size_t count, ssize_t ret);
+
 static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t count, ssize_t ret,
 				    const void *caller)
 {
 	if (ret >= WATCH_SMALLEST && (watch_any() || mapping_any()))
 		send_watch(fd, iov, count, ret, caller);
+	if (unlikely(meter_since))
+		io_measured(iov, count, ret);
 	return ret;
 }
 

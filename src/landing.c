@@ -16,6 +16,7 @@
 #include "landing.h"
 #include "lease.h"
 #include "maps.h"
+#include "meter.h"
 #include "prim.h"
 #include "source.h"
 #include "stream.h"
@@ -343,12 +344,14 @@ static void open_for(struct landing *l, bool whole, int why)
 
 static void open_slot(struct landing *l, uintptr_t lo, uintptr_t hi, int why)
 {
+	uint64_t since = meter_clock();
 	struct lock_held h;
 
 	lock_take(&l->lock, &h);
 	if (overlaps(slot_of(l), lo, hi))
 		open_for(l, landing_lo(l) >= lo && landing_hi(l) <= hi, why);
 	lock_drop(&l->lock, &h);
+	meter_spent(l->base, since);
 }
 
 static void open_range(uintptr_t lo, uintptr_t hi, int why)
@@ -464,6 +467,7 @@ void landing_close(int fd)
 {
 	if (landing_any())
 		open_where(unfinished_of_fd, (uint64_t)fd);
+	meter_closed(fd);
 }
 
 void landing_settle(uint64_t before)
@@ -550,7 +554,7 @@ struct landing *landing_claim(uintptr_t base)
 		l = free_slot(&victim);
 		if (l) {
 			l->patience = (struct patience){ 0 };
-			l->freed = l->returns = false;
+			l->freed = l->returns = l->turned = false;
 			set_relaxed(l->alone_for, 0);
 			atomic_store(&l->touched, prim_now());
 			atomic_store(&l->base, base);
@@ -700,6 +704,7 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 bool landing_fault(uintptr_t address, bool write, bool *failed)
 {
 	int i = next_slot(0, address, address + 1);
+	uint64_t since = meter_clock();
 	struct lock_held h;
 	bool ok = true;
 
@@ -708,6 +713,7 @@ bool landing_fault(uintptr_t address, bool write, bool *failed)
 		if (overlaps((unsigned)i, address, address + 1))
 			ok = open_for_look(&slots[i], address);
 		lock_drop(&slots[i].lock, &h);
+		meter_spent(slots[i].base, since);
 		*failed = !ok;
 		return ok;
 	}
@@ -744,6 +750,7 @@ void landing_forked(void)
 	lock_reset(&arm_lock);
 	lock_reset(&table_lock);
 	held = 0;
+	meter_forked();
 	for (unsigned i = 0; i < n; i++) {
 		lock_reset(&slots[i].lock);
 		slots[i].source = 0;

@@ -13,7 +13,8 @@ hook_tables = src/hooks.def src/hooks_io.def src/hooks_memory.def src/hooks_open
 	src/hooks_signal.def
 
 src_libshunt_la_SOURCES = $(shunt_common_sources) \
-	src/arena.c src/arena.h src/copy.c src/copy.h \
+	src/arena.c src/arena.h src/choice.c src/choice.h src/copy.c src/copy.h \
+	src/cpu.c src/cpu.h \
 	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \
 	src/filter.c src/filter.h \
@@ -25,7 +26,8 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/host.c src/host.h src/init.c src/io.c src/io.h src/jump.S \
 	src/immutable.c src/immutable.h \
 	src/land.c src/land.h src/landing.c src/landing.h src/lease.c src/lease.h src/lock.h \
-	src/mapping.c src/mapping.h src/maps.c src/maps.h src/pair.c src/pair.h src/pays.c src/pays.h \
+	src/mapping.c src/mapping.h src/maps.c src/maps.h \
+	src/meter.c src/meter.h src/pair.c src/pair.h src/pays.c src/pays.h \
 	src/peer.c src/peer.h src/pipes.c src/pipes.h \
 	src/prim.c src/prim.h src/process.h src/quiet.h \
 	src/report_end.c src/report_path.c src/report_path.h src/relink.c src/relink.h src/resolve.c \

@@ -2,27 +2,19 @@
 /* pays.c - does it pay to land what is read here? See pays.h. */
 #include "pays.h"
 
-#include "prim.h"
-
-static uint64_t thread_cpu(void)
-{
-	struct timespec t = { 0, 0 };
-
-	PRIM2(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "cpu.h"
 
 static void begin_run(struct pays *p, int thread)
 {
 	p->thread = thread;
 	p->chunks = 0;
 	p->bytes = 0;
-	p->start = thread_cpu();
+	p->start = cpu_now();
 }
 
 static void end_run(struct pays *p, uint8_t run)
 {
-	uint64_t bytes = p->bytes ? p->bytes : 1, cost = (thread_cpu() - p->start) * 1000 / bytes + 1;
+	uint64_t bytes = p->bytes ? p->bytes : 1, cost = (cpu_now() - p->start) * 1000 / bytes + 1;
 	_Atomic uint64_t *best = &p->best[run & 1];
 
 	if (*best == 0 || cost < *best)

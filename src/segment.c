@@ -6,6 +6,7 @@
 #include "config.h"
 #include "mapping.h"
 #include "maps.h"
+#include "meter.h"
 #include "prim.h"
 #include "segment.h"
 #include "source.h"
@@ -105,6 +106,9 @@ static enum verdict read_mapping(const struct mapping *m, uintptr_t p, uintptr_t
 		return v;
 	if (end - p < smallest_mapped())
 		return VERDICT_TOO_SMALL;
+	v = meter_mapped(p, end - p, m->site);
+	if (v != VERDICT_REWRITTEN)
+		return v;
 	v = source_fresh(m->source, &st);
 	if (v != VERDICT_REWRITTEN)
 		return v;

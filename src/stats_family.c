@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "choice.h"
 #include "config.h"
 #include "prim.h"
 #include "quiet.h"
@@ -360,10 +361,23 @@ static void *map_shared(size_t size)
 
 static void share(void)
 {
-	struct shared *none = NULL, *page = map_shared(shunt_page);
+	struct shared *none = NULL, *page = map_shared(shunt_page + choice_size());
 
-	if (page && !atomic_compare_exchange_strong(&shared, &none, page))
-		prim_munmap(page, shunt_page);
+	if (!page)
+		return;
+	if (atomic_compare_exchange_strong(&shared, &none, page))
+		choice_share((char *)page + shunt_page);
+	else
+		prim_munmap(page, shunt_page + choice_size());
+}
+
+/* Where nothing else is shared: what was found to pay. */
+static void share_choices(void)
+{
+	void *p = map_shared(choice_size());
+
+	if (p)
+		choice_share(p);
 }
 
 /* Addresses and room only: pages come with the first names. */
@@ -387,6 +401,8 @@ static void begin_family(void)
 		stats_ticks();
 	if (!config.stats[0])
 		share();
+	else
+		share_choices();
 	share_names();
 	stats_own.forked = true;
 }

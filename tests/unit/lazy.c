@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "cpu.h"
 #include "fault.h"
 #include "guard.h"
 #include "fd.h"
@@ -177,12 +178,18 @@ void pair_forked(void)
 {
 }
 
+uint64_t cpu_now(void)
+{
+	return lazy_clock;
+}
+
 /* ---- helpers ---- */
 
 struct site *lazy_site;
 int lazy_fd = -1;
 bool lazy_threads;
 _Atomic unsigned lazy_filled;
+uint64_t lazy_clock;
 enum verdict lazy_why;
 
 unsigned char lazy_byte(off_t offset)

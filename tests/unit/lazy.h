@@ -37,6 +37,7 @@ enum { PAGE = 4096, FILE_SIZE = 4 << 20, FOREIGN = 99 };
 extern struct site *lazy_site;  /* where lazy_land reads */
 extern int lazy_fd;             /* the file: FILE_SIZE bytes, each of them lazy_byte(offset) */
 extern bool lazy_threads;       /* do other threads exist? */
+extern uint64_t lazy_clock;     /* what the CPU clock shows; it moves when a test moves it */
 extern _Atomic unsigned lazy_filled;    /* chunks that were told to be plain memory again */
 
 /*

@@ -1,7 +1,8 @@
 # The unit tests: a cmocka program for each part that can be tested without a server.
 # No flags of their own, so that they share their objects.
-unit_programs = tests/unit/test_config tests/unit/test_engine tests/unit/test_landing \
-	tests/unit/test_mapping tests/unit/test_pair tests/unit/test_pipes tests/unit/test_races \
+unit_programs = tests/unit/test_choice tests/unit/test_config tests/unit/test_engine \
+	tests/unit/test_landing tests/unit/test_mapping tests/unit/test_meter tests/unit/test_pair \
+	tests/unit/test_pipes tests/unit/test_races \
 	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
 	tests/unit/test_tally tests/unit/test_verdict
 
@@ -10,10 +11,16 @@ unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_
 	src/report_text.c src/report_json.c
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
-unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/config.c \
+unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/choice.c src/config.c \
 	src/copy.c src/fault.c src/fd.c src/fill.c src/filter.c src/format.c src/immutable.c \
-	src/land.c src/landing.c src/lease.c src/mapping.c src/maps.c src/pays.c src/pipes.c \
-	src/prim.c src/prim_gate.c src/site.c src/source.c src/stream.c
+	src/land.c src/landing.c src/lease.c src/mapping.c src/maps.c src/meter.c src/pays.c \
+	src/pipes.c src/prim.c src/prim_gate.c src/site.c src/source.c src/stream.c
+
+tests_unit_test_choice_SOURCES = tests/unit/test_choice.c src/choice.c
+tests_unit_test_choice_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_meter_SOURCES = tests/unit/test_meter.c $(unit_landing)
+tests_unit_test_meter_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c src/config.c src/config.h
 tests_unit_test_config_LDADD = $(CMOCKA_LIBS)
@@ -50,7 +57,7 @@ tests_unit_test_sig_SOURCES = tests/unit/test_sig.c src/sig.c src/sig_late.c src
 tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_report) \
-	src/stats.c src/stats_file.c src/stats_table.c src/stats_family.c \
+	src/choice.c src/stats.c src/stats_file.c src/stats_table.c src/stats_family.c \
 	src/report_path.c src/report_end.c src/unwind.c src/prim.c src/filter.c
 tests_unit_test_stats_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_stats_LDFLAGS = -export-dynamic

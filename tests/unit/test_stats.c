@@ -28,6 +28,7 @@
 
 #include <cmocka.h>
 
+#include "choice.h"
 #include "config.h"
 #include "fd.h"
 #include "hook.h"
@@ -310,6 +311,37 @@ static void file_outlives_sigkill(void)
 	CHECK(WIFSIGNALED(wait_for(pid)));
 	CHECK(files_in(in_top("run"), path) == 1);
 	CHECK(mapped(path)->route[0].chunks == 7);
+}
+
+/* What a child has found to pay or not its parent knows, and so does the next child. */
+static void choices_are_shared(void)
+{
+	struct choice *c;
+	pid_t pid;
+
+	start();
+	c = choice_of(0x1234, 1);
+	choice_ask(c);
+	for (int i = 0; i < 2; i++) {
+		pid = fork_program();
+		if (pid == 0) {
+			c = choice_of(0x1234, 1);
+			CHECK(relaxed(c->wait) == CHOICE_FIRST - 1 - 30u * (unsigned)i);
+			for (int k = 0; k < 30; k++)
+				choice_ask(c);
+			set_relaxed(choice_of(0x5678, 2)->way, CHOICE_PLAIN);
+			_exit(0);
+		}
+		CHECK(wait_for(pid) == 0);
+	}
+	CHECK(relaxed(choice_of(0x1234, 1)->wait) == CHOICE_FIRST - 1 - 60);
+	CHECK(relaxed(choice_of(0x5678, 2)->way) == CHOICE_PLAIN);
+}
+
+static void choices_are_shared_with_files(void)
+{
+	snprintf(config.stats, sizeof(config.stats), "%s", in_top("shared"));
+	choices_are_shared();
 }
 
 static void directory_is_made(void)
@@ -1539,7 +1571,7 @@ static void program_without_argv(void)
 }
 
 #define CASES(C)                                                                                  \
-	C(file_is_made) C(file_outlives_sigkill) C(directory_is_made) C(open_directory_is_refused)\
+	C(choices_are_shared) C(choices_are_shared_with_files) C(file_is_made) C(file_outlives_sigkill) C(directory_is_made) C(open_directory_is_refused)\
 	C(sticky_directory_will_do) C(foreign_directory_is_refused)                               \
 	C(linked_directory_is_refused) C(planted_link_is_not_followed)                            \
 	C(file_size_limit) C(pending_signal_is_kept) C(sweep_goes_by_age)                         \
