@@ -42,7 +42,7 @@ tests_unit_test_pair_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_pipes_SOURCES = tests/unit/test_pipes.c $(unit_landing)
 tests_unit_test_pipes_LDADD = $(CMOCKA_LIBS)
 
-tests_unit_test_races_SOURCES = tests/unit/test_races.c $(unit_landing) src/segment.c src/format.c \
+tests_unit_test_races_SOURCES = tests/unit/test_races.c $(unit_landing) src/segment.c \
 	src/report_walk.c src/stats_table.c
 tests_unit_test_races_LDADD = $(CMOCKA_LIBS) -lpthread
 

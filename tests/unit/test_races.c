@@ -127,10 +127,12 @@ static void *land_and_send(void *argument)
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		off_t at = (off_t)((i * 37 + me * 101) % 900) * PAGE;
+		struct stat unknown = { .st_mode = 0 };
 		enum verdict why;
 
 		if (me % 2 == 0) {
-			land_read(files[me], fd_entry(files[me]), buffers[me], CHUNK, at, lazy_site, &why);
+			land_read(files[me], fd_entry(files[me]), buffers[me], CHUNK, at, &unknown,
+				  lazy_site, &why);
 			source_unbind(fd_entry(files[me]), false);
 		}
 		send_from(buffers[(me + i) % THREADS]);
