@@ -189,8 +189,9 @@ void lease_end(struct source *s)
 /* ---- a writer ---- */
 
 /*
- * First the verdict, then the landings: who lands now sees the one or is seen by the other. What
- * it was too late for stays landed: there is nothing to fill it from, and sendfile tells what is missing.
+ * First the verdict, then the landings: who lands now sees the one or is seen by the other.
+ * What it was too late for stays landed: there is nothing to fill it from, and sendfile tells
+ * what is missing.
  */
 static void let_writer_in(struct source *s, int index)
 {

@@ -3,8 +3,8 @@
  * lease.h - source:lease: a file cannot change while something of it is landed or being sent.
  *
  * A read lease is held on our descriptor of the file. Who opens the file for writing, or
- * truncates it, then waits in the kernel until the lease is given back, for /proc/sys/fs/lease-break-time
- * at most. Nobody is told of it by a signal, which would interrupt what the program waits in:
+ * truncates it, then waits in the kernel until the lease is given back, for as long as
+ * /proc/sys/fs/lease-break-time says at most. Nobody is told of it by a signal, which would interrupt what the program waits in:
  * we look whenever a chunk passes and before each wait, once in LEASE_LOOK_MS at most. A file that
  * somebody wants to write is filled where it is landed, from what it still is, and the lease goes.
  * Before any longer wait of the program's nothing is landed (sleep.h), and so no lease is held.
@@ -41,21 +41,24 @@ int lease_open(int fd);
 enum verdict lease_ask(int fd);
 
 /*
- * A landing begins to name S, and is counted there: sees to it that the lease is held. REWRITTEN, or why
- * not: then S does not land for a while.
+ * A landing begins to name S, and is counted there: sees to it that the lease is held. REWRITTEN,
+ * or why not: then S does not land for a while.
  */
 enum verdict lease_hold(struct source *s);
 
-/* The last landing of S ceased to name it, or a send from it ended: gives the lease back unless it is needed. */
+/* The last landing of S ceased to name it, or a send from it ended: the lease goes unless it is needed. */
 void lease_rest(struct source *s);
 
-/* This process is about to open S for writing, or S loses its descriptor: the lease goes in any case. */
+/* This process is about to write S, or S loses its descriptor: the lease goes in any case. */
 void lease_end(struct source *s);
 
 /* Bytes of source INDEX went to the socket of E by reference, N of them. */
 void lease_fed(struct fd_entry *e, int index, size_t n);
 
-/* NOW is prim_now(): does somebody wait to write a file that is leased? Then it is filled and let go. No lock may be held. */
+/*
+ * NOW is prim_now(): does somebody wait to write a file that is leased? Then what is landed of it
+ * is filled, and the lease goes. No lock may be held.
+ */
 void lease_look_slow(uint64_t now);
 
 static inline void lease_look(uint64_t now)

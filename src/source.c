@@ -172,8 +172,8 @@ static enum verdict settled(int fd, const struct stat *st, long type)
 }
 
 /*
- * FD's lease is taken by each landing (lease_hold) on the descriptor of S, which is a file description of
- * its own: here it is only asked whether that can be. Of the program's own description nothing is changed.
+ * The lease is taken when something lands (lease_hold), on the descriptor of S, which is a file
+ * description of its own: here it is only asked whether that can be. The program's is not changed.
  */
 static enum verdict judge_lease(struct source *s, int fd)
 {
@@ -190,8 +190,8 @@ static enum verdict judge_lease(struct source *s, int fd)
 }
 
 /*
- * The attribute keeps those out who come from now on; on some file systems not those who have the file
- * open for writing, so it must be settled as well. The others leave nobody.
+ * The attribute keeps those out who come from now on; on some file systems not those who have
+ * the file open for writing, so it must be settled as well. The others leave nobody.
  */
 static enum verdict judge_immutable(int fd, const struct stat *st, long type)
 {
@@ -580,7 +580,7 @@ static void written(const struct stat *st)
 		atomic_store(&s->verdict, VERDICT_BEING_WRITTEN);
 	}
 	landing_open_source((int)(s - sources));
-	/* a thread that waited for itself would wait for long: a handler in the middle of a send, say */
+	/* a handler in the middle of a send would wait for its own thread */
 	lease_end(s);
 }
 

@@ -92,8 +92,8 @@ int source_next(int from);
 bool source_sending(const struct source *s);
 
 /*
- * A landing begins or ceases to name source INDEX. What begins needs a lease under source:lease: not
- * REWRITTEN if there is none to be had, and then it is to be released again like any other.
+ * A landing begins or ceases to name source INDEX. What begins needs a lease under
+ * source:lease: not REWRITTEN if there is none to be had, and it is to be released all the same.
  */
 enum verdict source_hold(int index);
 void source_release(int index);

@@ -847,7 +847,9 @@ static void sending_thread(void)
 	close(side);
 	shared->hold = 0;
 	pthread_join(t, NULL);
-	finish_writer();
+	waitpid(writer, NULL, 0);
+	if (shared->waited > 10000) /* as long as the send, not as long as the kernel lets it */
+		say_waited("writer", shared->waited);
 	loop(page_buffer(), -1);
 }
 
