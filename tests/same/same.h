@@ -42,7 +42,7 @@ enum {
 	SAME_PAGE = 256,   /* the buffer begins on a page */
 	SAME_LOOSE = 512,  /* how much the peer receives varies from run to run: not compared */
 	SAME_LAZY = 1024,  /* must be seen to fill a lazy buffer, or it tests nothing */
-	SAME_NO_LEASE = 2048, /* source:lease differs by contract: it refuses a writer that does not wait, or a locked file */
+	SAME_NO_LEASE = 2048, /* not under source:lease: it refuses a locked file, or a writer that does not wait; or no report */
 };
 
 struct same_rig {

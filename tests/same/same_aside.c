@@ -700,7 +700,7 @@ static const struct same_case cases[] = {
 	{ "table_by_close_range", table_by_close_range, 0, 0 },
 	{ "full_space", full_space, SAME_LAZY, 0 },
 	{ "full_map", full_map, SAME_LAZY, 0 },
-	{ "full_map_beside_thread", full_map_beside_thread, SAME_LAZY, 0 },
+	{ "full_map_beside_thread", full_map_beside_thread, SAME_LAZY | SAME_NO_LEASE, 0 },
 	{ "safepoints", safepoints, SAME_LAZY, 0 },
 	{ "world_stopped", world_stopped, SAME_LAZY, 0 },
 	{ "traced", traced, SAME_LAZY, 0 },
