@@ -15,6 +15,7 @@
 #include "prim.h"
 #include "process.h"
 #include "source.h"
+#include "stdio_files.h"
 #include "unwind.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -266,6 +267,8 @@ static bool before_dup2(int fd, int to)
 	/* a bad FD leaves TO alone: what is forgotten then is only looked up again */
 	before_close(to);
 	writers_shared(fd);
+	if (to == STDOUT_FILENO || to == STDERR_FILENO)
+		stdio_files_opened(fd, to);
 	return false;
 }
 

@@ -12,6 +12,7 @@
 #include "hook_idle.h"
 #include "io.h"
 #include "source.h"
+#include "stdio_files.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
 #include "hooks_io.def"
@@ -146,13 +147,18 @@ EXPORT int __dprintf_chk(int fd, int check, const char *format, ...)
 
 /* ---- streams come and go with descriptors ---- */
 
+static bool writes(const char *mode)
+{
+	return mode && (mode[0] != 'r' || strchr(mode, '+'));
+}
+
 static void before_fopen(const char *path, const char *mode)
 {
 	if (!source_any() || hook_passive())
 		return;
 	hook_open_string(path);
 	hook_open_string(mode);
-	if (mode && (mode[0] != 'r' || strchr(mode, '+')))
+	if (writes(mode))
 		source_written_path(AT_FDCWD, path);
 }
 
@@ -162,47 +168,66 @@ static void forget(int fd)
 		return;
 	landing_close(fd);
 	fd_reset(fd);
+	stdio_files_closed(fd);
 }
 
-static FILE *opened(FILE *f)
+static FILE *opened(FILE *f, const char *mode)
 {
-	if (f)
-		forget(number_of(f));
+	int fd = f ? number_of(f) : -1;
+
+	if (fd < 0 || hook_passive())
+		return f;
+	forget(fd);
+	if (writes(mode))
+		stdio_files_opened(fd, fd);
 	return f;
 }
 
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
 	before_fopen(path, mode);
-	return opened(REAL(fopen)(path, mode));
+	return opened(REAL(fopen)(path, mode), mode);
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
 	before_fopen(path, mode);
-	return opened(REAL(fopen64)(path, mode));
+	return opened(REAL(fopen64)(path, mode), mode);
 }
 
 /* What goes through the stream is written by libc, unheard. */
 EXPORT FILE *fdopen(int fd, const char *mode)
 {
-	if (!hook_passive())
+	if (!hook_passive()) {
 		writers_shared(fd);
+		if (writes(mode))
+			stdio_files_opened(fd, fd);
+	}
 	return REAL(fdopen)(fd, mode);
+}
+
+EXPORT FILE *tmpfile(void)
+{
+	return opened(REAL(tmpfile)(), "w+");
+}
+
+EXPORT FILE *tmpfile64(void)
+{
+	return opened(REAL(tmpfile64)(), "w+");
 }
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
 {
 	before_fopen(path, mode);
 	forget(number_of(f));
-	return opened(REAL(freopen)(path, mode, f));
+	return opened(REAL(freopen)(path, mode, f), mode);
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
 	before_fopen(path, mode);
 	forget(number_of(f));
-	return opened(REAL(freopen64)(path, mode, f));
+	return opened(REAL(freopen64)(path, mode, f), mode);
 }
 
 EXPORT int fclose(FILE *f)

@@ -18,6 +18,7 @@
 #include "sig.h"
 #include "source.h"
 #include "stats.h"
+#include "stdio_files.h"
 #include "thread.h"
 
 enum { WAYS = 8, SETS = SOURCES / WAYS, LOCKS = 256 };
@@ -210,6 +211,8 @@ static enum verdict judge_file(struct source *s, int fd, const struct stat *st)
 {
 	struct statfs fs;
 
+	if (stdio_files_write(st))
+		return VERDICT_BEING_WRITTEN;
 	if (config.source == SOURCE_TRUST)
 		return VERDICT_REWRITTEN;
 	if (prim_fstatfs(fd, &fs) < 0)
@@ -569,13 +572,13 @@ bool source_may_be(uint32_t identity)
 	return false;
 }
 
-static void written(const struct stat *st)
+void source_changes(const struct stat *st)
 {
 	struct source *s = S_ISREG(st->st_mode) ? find_landed(st) : NULL;
 
 	if (!s)
 		return;
-	if (config.source != SOURCE_TRUST) {
+	if (config.source != SOURCE_TRUST || stdio_files_write(st)) {
 		s->retry = prim_now() + SECOND; /* then it is judged again */
 		atomic_store(&s->verdict, VERDICT_BEING_WRITTEN);
 	}
@@ -593,7 +596,7 @@ void source_written(int fd)
 		return;
 	ret = prim_fstat(fd, &st);
 	if (ret == 0)
-		written(&st);
+		source_changes(&st);
 	else if (ret != -EBADF) /* which file it is cannot be told: it may be any */
 		landing_open_all();
 }
@@ -603,7 +606,7 @@ void source_written_path(int dir, const char *path)
 	struct stat st;
 
 	if (source_any() && PRIM4(SYS_newfstatat, dir, path, &st, 0) == 0)
-		written(&st);
+		source_changes(&st);
 }
 
 int source_next(int from)

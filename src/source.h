@@ -121,7 +121,11 @@ static inline bool source_any(void)
 	return landing_any() || mapping_any() || lease_any();
 }
 
-/* This process is about to change FD's file, or the file at PATH: its landings are filled first. */
+/*
+ * This process is about to change the file that is ST, FD's file, or the file at PATH: its landings
+ * are filled first. The last two ask only while something is landed or mapped.
+ */
+void source_changes(const struct stat *st);
 void source_written(int fd);
 void source_written_path(int dir, const char *path);
 

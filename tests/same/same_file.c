@@ -564,6 +564,78 @@ static void overwritten_by_self(struct same_rig *r)
 static const char *volatile some_text = "overwritten"; /* of a length that no compiler makes an fwrite of */
 
 /* The chunk that lies in the buffer is written over in its file, through a stream. */
+/* Each by another function, until the buffer of the stream is full: libc writes then, and tells nobody. */
+static void print(FILE *f, int how)
+{
+	const char *volatile text = "overwritten"; /* or the compiler makes it an fwrite, which is heard */
+
+	for (int i = 0; i < 200; i++) {
+		if (how == 0)
+			fputs(text, f);
+		else if (how == 1)
+			fprintf(f, "over%s", "written");
+		else if (how == 2)
+			fputc('o', f);
+		else if (how == 3)
+			putc_unlocked('w', f);
+		else
+			putw(12345, f);
+	}
+}
+
+static void printed_over(struct same_rig *r, FILE *f, int fd)
+{
+	static char small[64];
+
+	setvbuf(f, small, _IOFBF, sizeof(small));
+	for (int i = 0; i < 10; i++) {
+		same_write(r);
+		lseek(fd, lseek(r->source, 0, SEEK_CUR) + SAME_CHUNK / 2, SEEK_SET);
+		same_read(r);
+		print(f, i % 5);
+		same_write(r);
+		same_read(r);
+	}
+	same_write(r);
+}
+
+static void overwritten_by_printing(struct same_rig *r)
+{
+	FILE *f = fopen("mine", "r+");
+
+	printed_over(r, f, fileno(f));
+	usleep(1100000); /* what was found of the file is asked again after a second */
+	same_loop(r, 2);
+	same_read(r);
+	printed_over(r, f, fileno(f));
+	same_say("fclose", fclose(f));
+	same_say_file("mine");
+	/* and when there is no stream any more it lands again, after a second */
+	same_loop(r, SAME_ROUNDS);
+}
+
+static void overwritten_by_fdopen(struct same_rig *r)
+{
+	int fd = open("mine", O_WRONLY);
+	FILE *f = fdopen(fd, "w");
+
+	printed_over(r, f, fd);
+	same_say("fclose", fclose(f));
+	same_say_file("mine");
+}
+
+/* The standard streams were never opened by anybody. */
+static void overwritten_by_stderr(struct same_rig *r)
+{
+	int fd = open("mine", O_WRONLY), kept = dup(2);
+
+	dup2(fd, 2);
+	printed_over(r, stderr, 2);
+	fflush(stderr);
+	dup2(kept, 2);
+	same_say_file("mine");
+}
+
 static void overwritten_by_stream(struct same_rig *r)
 {
 	FILE *f = fopen("mine", "r+");
@@ -1179,6 +1251,9 @@ static const struct same_case cases[] = {
 	{ "truncated_by_descriptor", truncated_by_descriptor, SAME_OWN, 0 },
 	{ "overwritten_by_self", overwritten_by_self, SAME_OWN, 0 },
 	{ "overwritten_by_stream", overwritten_by_stream, SAME_OWN, 0 },
+	{ "overwritten_by_printing", overwritten_by_printing, SAME_OWN, 0 },
+	{ "overwritten_by_fdopen", overwritten_by_fdopen, SAME_OWN, 0 },
+	{ "overwritten_by_stderr", overwritten_by_stderr, SAME_OWN, 0 },
 	{ "opened_with_trunc", opened_with_trunc, SAME_OWN, 0 },
 	{ "overwritten_by_other", overwritten_by_other, SAME_OWN | SAME_OUTCOME, 0 },
 	{ "truncated_by_other", truncated_by_other, SAME_OWN | SAME_OUTCOME, 0 },
