@@ -231,27 +231,52 @@ static void disarm(struct landing *l)
 	forget_meaning(l);
 }
 
+/* Fills and opens [lo, hi), armed pages of L. */
+static bool fill(struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	if (l->source && !l->freed)
+		return fill_pages(lo, hi, source_at(l->source - 1)->fd,
+				  l->offset + (off_t)(lo - l->base));
+	if (l->is_stream && !l->freed)
+		return stream_fill(l->stream, l->base, lo, hi);
+	return prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
+}
+
+/*
+ * Is a piece of protected memory of L's still? If it goes on beyond L's pages, another landing must lie
+ * there: else it is somebody's reserve of addresses, which has to be empty when it is used.
+ */
+static bool is_own(const struct landing *l, const struct maps_armed *a)
+{
+	return (a->whole_lo >= landing_lo(l) || next_slot(0, a->lo - 1, a->lo) >= 0) &&
+	       (a->whole_hi <= landing_hi(l) || next_slot(0, a->hi, a->hi + 1) >= 0);
+}
+
+/* Freed and given back to the kernel, or changed by a call that no hook heard: some of L's pages, or all. */
+static void open_rest(struct landing *l)
+{
+	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
+	struct maps_armed a;
+
+	host_open(hi - lo);
+	for (; maps_next_armed(lo, hi, &a); lo = a.hi)
+		if (!is_own(l, &a) || !fill(l, a.lo, a.hi))
+			prim_mprotect((void *)a.lo, a.hi - a.lo, PROT_READ | PROT_WRITE);
+	disarm(l);
+}
+
 /* Fills and opens [lo, hi), which begins or ends where the armed pages of L do. */
 static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 {
 	uintptr_t all_lo = landing_lo(l), all_hi = landing_hi(l);
-	struct source *s = l->source && !l->freed ? source_at(l->source - 1) : NULL;
-	bool stream = l->is_stream && !l->freed, ok;
+	bool means = (l->source || l->is_stream) && !l->freed;
 
-	host_open(hi - lo);
 	if (!maps_still_armed(lo, hi)) {
-		/* freed and given back to the kernel, or changed by a call that no hook heard */
-		maps_open_armed(lo, hi);
-		disarm(l);
+		open_rest(l);
 		return true;
 	}
-	if (s)
-		ok = fill_pages(lo, hi, s->fd, l->offset + (off_t)(lo - l->base));
-	else if (stream)
-		ok = stream_fill(l->stream, l->base, lo, hi);
-	else
-		ok = prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE) == 0;
-	if (!ok) {
+	host_open(hi - lo);
+	if (!fill(l, lo, hi)) {
 		(void)host_protect(hi - lo); /* as before; without room for it, it had failed already */
 		return false;
 	}
@@ -264,7 +289,7 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 		shrink(l, all_lo, lo);
 	}
 	landing_change_end(l);
-	if (s || stream)
+	if (means)
 		take_back_credit(l, hi - lo);
 	if (landing_lo(l) >= landing_hi(l))
 		forget_meaning(l);
@@ -296,9 +321,7 @@ static void freed_locked(struct landing *l)
 
 	if (lo >= hi || !l->freed || maps_still_armed(lo, hi))
 		return;
-	host_open(hi - lo);
-	maps_open_armed(lo, hi);
-	disarm(l);
+	open_rest(l);
 }
 
 /* The program looked into L, one way or another, or could not send it, for WHY: what is learned from it. */

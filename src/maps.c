@@ -402,7 +402,7 @@ void maps_evade(int fd)
 	evade(&pagemap_fd, fd);
 }
 
-void maps_open_armed(uintptr_t lo, uintptr_t hi)
+bool maps_next_armed(uintptr_t lo, uintptr_t hi, struct maps_armed *found)
 {
 	struct area a;
 
@@ -412,9 +412,12 @@ void maps_open_armed(uintptr_t lo, uintptr_t hi)
 			a.hi = at + shunt_page;
 			continue;
 		}
-		if (a.flags == 0 && !a.file)
-			prim_mprotect((void *)at, (a.hi < hi ? a.hi : hi) - at, PROT_READ | PROT_WRITE);
+		if (a.flags == 0 && !a.file) {
+			*found = (struct maps_armed){ at, a.hi < hi ? a.hi : hi, a.lo, a.hi };
+			return true;
+		}
 	}
+	return false;
 }
 
 bool maps_allows(uintptr_t address, bool write)

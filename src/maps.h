@@ -34,10 +34,13 @@ enum maps_answer maps_seen_armed(uintptr_t lo, uintptr_t hi);
 bool maps_still_armed(uintptr_t lo, uintptr_t hi);
 
 /*
- * Opens what of [lo, hi) is still as arming left it; the rest has become something
- * else (free gave part of the block back to the kernel) and is left alone.
+ * The first piece of [lo, hi) that is still as arming left it: the rest has become something
+ * else (free gave part of the block back to the kernel). WHOLE: the mapping that it is of.
  */
-void maps_open_armed(uintptr_t lo, uintptr_t hi);
+struct maps_armed {
+	uintptr_t lo, hi, whole_lo, whole_hi;
+};
+bool maps_next_armed(uintptr_t lo, uintptr_t hi, struct maps_armed *found);
 
 /* Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at once. */
 bool maps_allows(uintptr_t address, bool write);

@@ -176,6 +176,66 @@ static void then_forbidden(struct same_rig *r)
 	same_say_memory("new", r->buf, r->size);
 }
 
+/* Pages of the middle are somebody else's now; those around are the chunk still. */
+static void replace_part(struct same_rig *r, size_t at, size_t n, int prot)
+{
+	long p = (long)r->buf + (long)at;
+
+	same_say("munmap", inline_call(SYS_munmap, p, (long)n, 0, 0, 0, 0));
+	same_say("same place", inline_call(SYS_mmap, p, (long)n, prot,
+					   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == p);
+	if (prot & PROT_WRITE)
+		memset(r->buf + at, 'n', n);
+}
+
+static void then_part(struct same_rig *r)
+{
+	for (int i = 0; i < 4; i++) {
+		use_mapping(r);
+		replace_part(r, 20480, 8192, PROT_READ | PROT_WRITE);
+		if (i == 0)
+			same_say_memory("after", r->buf + 40000, 20000);
+		else if (i == 1)
+			same_say("close", close(dup(r->source)));
+		else if (i == 2)
+			wait_a_little();
+		else
+			same_say("mprotect", mprotect(r->buf, r->size, PROT_READ | PROT_WRITE));
+		same_say_memory("chunk and new", r->buf, r->size);
+		same_write(r);
+	}
+}
+
+static void then_first_part(struct same_rig *r)
+{
+	use_mapping(r);
+	replace_part(r, 0, 8192, PROT_READ | PROT_WRITE);
+	same_say_memory("the first byte", r->buf + 5000, 1);
+	same_say_memory("chunk and new", r->buf, r->size);
+	wait_a_little();
+	same_write(r);
+}
+
+/* Another's reserve of addresses, behind a hole, which must be empty when it comes to be used. */
+static void then_reserve(struct same_rig *r)
+{
+	enum { ROOM = 4 << 20, PART = 8192 };
+	char *p = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long reserve = (long)p + (long)r->size - PART, rest = (long)p + ROOM - reserve;
+
+	r->buf = p;
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say("munmap", inline_call(SYS_munmap, reserve - PART, rest + PART, 0, 0, 0, 0));
+	same_say("mmap", inline_call(SYS_mmap, reserve, rest, PROT_NONE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == reserve);
+	r->got -= 2 * PART;
+	same_say_memory("the chunk", r->buf, r->got);
+	same_say("mprotect", inline_call(SYS_mprotect, reserve, rest, PROT_READ | PROT_WRITE, 0, 0, 0));
+	same_say_memory("the reserve", (char *)reserve, (size_t)rest);
+	same_write(r);
+}
+
 /* A hole: nothing there to be filled. */
 static void then_hole(struct same_rig *r)
 {
@@ -350,6 +410,9 @@ static const struct same_case cases[] = {
 	{ "then_sleep", then_sleep, 0, 0 },
 	{ "then_mprotect", then_mprotect, 0, 0 },
 	{ "then_forbidden", then_forbidden, 0, 0 },
+	{ "then_part", then_part, SAME_LAZY, 0 },
+	{ "then_first_part", then_first_part, SAME_LAZY, 0 },
+	{ "then_reserve", then_reserve, 0, 0 },
 	{ "then_hole", then_hole, 0, 0 },
 	{ "file_by_stdio", file_by_stdio, 0, 0 },
 	{ "other_file", other_file, 0, 0 },
