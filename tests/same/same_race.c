@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -373,6 +374,55 @@ static void other_socket(struct same_rig *r)
 	same_say("outcome: bytes at the other socket", st.st_size);
 }
 
+/*
+ * The same with a socket that is known to have one writer, since it is younger than the second
+ * thread: the header and the chunk go by two calls then.
+ */
+struct young {
+	int pair[2], other[2];
+	atomic_bool born;
+};
+
+static void *replacing_thread(void *arg)
+{
+	static char part[65536];
+	struct young *y = arg;
+
+	while (!y->born)
+		sched_yield();
+	usleep(300000);
+	dup2(y->other[0], y->pair[0]);
+	while (recv(y->pair[1], part, sizeof(part), 0) > 0)
+		;
+	return NULL;
+}
+
+static void other_young_socket(struct same_rig *r)
+{
+	static char head[1 << 20];
+	struct iovec iov[2] = { { head, sizeof(head) }, { r->buf, 60000 } };
+	struct young y = { .born = false };
+	int waiting = -1;
+	pthread_t t;
+
+	same_write(r);
+	pthread_create(&t, NULL, replacing_thread, &y);
+	for (int i = 0; i < 4; i++) { /* from the first such call on it is noted who writes */
+		if (i == 0 || i == 2) {
+			if (socketpair(AF_UNIX, SOCK_STREAM, 0, i ? y.pair : y.other) != 0)
+				return;
+		}
+		r->got = (size_t)same_get(r->source, r->buf, r->size);
+		iov[0].iov_len = i == 3 ? sizeof(head) : 20;
+		y.born = i == 3;
+		same_say("outcome: written", writev(i < 2 ? r->sink : y.pair[0], iov, 2) > 0);
+	}
+	pthread_join(t, NULL);
+	r->got = 0;
+	ioctl(y.other[1], FIONREAD, &waiting);
+	same_say("outcome: bytes at the other socket", waiting);
+}
+
 /* ---- a file is closed while another thread sends of it ---- */
 
 static void *closing_thread(void *arg)
@@ -565,6 +615,7 @@ static const struct same_case cases[] = {
 	{ "header_and_marks_tcp", header_and_marks, SAME_OUTCOME, 0 },
 	{ "first_write_meets_header", first_write_meets_header, SAME_OUTCOME, 0 },
 	{ "other_socket", other_socket, SAME_BARE | SAME_OUTCOME, 0 },
+	{ "other_young_socket", other_young_socket, SAME_OUTCOME, 0 },
 	{ "closed_meanwhile", closed_meanwhile, 0, 1 << 20 },
 	{ "closed_behind_a_header", closed_behind_a_header, 0, 0 },
 	{ "looked_at_together", looked_at_together, 0, 0 },
