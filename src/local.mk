@@ -52,4 +52,4 @@ src/libshunt.map: $(hook_tables) src/map.awk
 	$(AM_V_GEN)$(MKDIR_P) src && { for t in $(hook_tables); do cat $(top_srcdir)/$$t; done; } | \
 		$(AWK) -f $(top_srcdir)/src/map.awk > $@.tmp && mv $@.tmp $@
 CLEANFILES += src/libshunt.map
-EXTRA_DIST += $(hook_tables) src/map.awk
+EXTRA_DIST += $(hook_tables) src/map.awk src/ahead.S
