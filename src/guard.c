@@ -13,20 +13,19 @@
 #undef _FORTIFY_SOURCE
 #include "guard.h"
 
-_Atomic bool guard_on;
+_Atomic bool guard_on, guard_complete;
+_Atomic unsigned guard_chunks;
 
 #if defined(__x86_64__)
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <linux/audit.h>
-#include <stdlib.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "config.h"
-#include "hook.h"
+#include "guard_fit.h"
 #include "landing.h"
 #include "prim.h"
 #include "sig.h"
@@ -52,79 +51,36 @@ static struct {
 	_Atomic unsigned char byte;
 } __attribute__((aligned(64))) selector = { SYSCALL_DISPATCH_FILTER_BLOCK };
 
-static uintptr_t text, text_end; /* libc's */
-
-/* Calls looked at since the last account, when that was, and reads that landed since. */
-static _Atomic unsigned traps, chunks;
+/* Calls looked at since the last account, and when that was. */
+static _Atomic unsigned traps;
 static _Atomic uint64_t counted_at;
+
+/* Are libc and the kernel fit? Found out when it is first of use, in any thread. */
+static _Atomic int fitness;
+enum { UNKNOWN, FIT, UNFIT };
+
+/* For guard_hears_all: was the first thread asked whether it is alone, and is there what spoils it for good? */
+static _Atomic bool asked, missed;
 
 /* ---- is it to be had? ---- */
 
-struct search {
-	uintptr_t address;
-	bool found;
-};
-
-static int find_text(struct dl_phdr_info *info, size_t size, void *context)
+void guard_init(void)
 {
-	struct search *s = context;
-
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-		uintptr_t lo = info->dlpi_addr + p->p_vaddr, hi = lo + p->p_memsz;
-
-		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || s->address < lo || s->address >= hi)
-			continue;
-		text = lo;
-		text_end = hi;
-		s->found = true;
-		return 1;
-	}
-	return 0;
+	if (config.guard == TRI_OFF || config.mode != MODE_REWRITE)
+		return;
+	sig_faults |= sig_bit(SIGSYS);
+	guard_on = true;
 }
 
-/* In a function that is nothing but a system call without arguments: "syscall; ret". */
-static const void *find_gate(const unsigned char *function)
+COLD bool guard_available(void)
 {
-	static const unsigned char wanted[] = { 0x0f, 0x05, 0xc3 };
-
-	for (int i = 0; function && i < 16; i++)
-		if (memcmp(function + i, wanted, sizeof(wanted)) == 0)
-			return function + i;
-	return NULL;
-}
-
-/* Since 2.34 threads and timers are in libc itself: all that blocks SIGSYS over its own calls. */
-static bool libc_is_whole(void)
-{
-	const char *(*version)(void) = (const char *(*)(void))dlsym(RTLD_NEXT, "gnu_get_libc_version");
-	const char *v = version ? version() : "";
-
-	return strncmp(v, "2.", 2) == 0 && atoi(v + 2) >= 34;
-}
-
-/* With a shadow stack, a ret may not go where no call came from. */
-static bool has_shadow_stack(void)
-{
-	enum { SHADOW_STACK_STATUS = 0x5005 };
-	uint64_t features = 0;
-
-	return PRIM2(SYS_arch_prctl, SHADOW_STACK_STATUS, &features) == 0 && features != 0;
-}
-
-static bool find_libc(void)
-{
-	struct search s = { (uintptr_t)dlsym(RTLD_NEXT, "getppid"), false };
-	const void *gate;
-
-	if (!s.address || !libc_is_whole())
+	if (!guard_on)
 		return false;
-	dl_iterate_phdr(find_text, &s);
-	gate = s.found ? find_gate((const unsigned char *)s.address) : NULL;
-	if (gate)
-		prim_gate = gate;
-	return gate != NULL;
+	if (fitness == UNKNOWN)
+		fitness = guard_is_fit() ? FIT : UNFIT;
+	if (fitness == UNFIT)
+		guard_on = false;
+	return guard_on;
 }
 
 static long dispatch(unsigned long mode)
@@ -132,8 +88,8 @@ static long dispatch(unsigned long mode)
 	if (mode == PR_SYS_DISPATCH_OFF)
 		return PRIM5(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, mode, 0, 0, 0);
 	/* the kernel compares with the address after the instruction */
-	return PRIM5(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, mode, text, text_end + 1 - text,
-		     &selector);
+	return PRIM5(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, mode, guard_text,
+		     guard_text_end + 1 - guard_text, &selector);
 }
 
 /* Both give what they moved, or an error. */
@@ -153,28 +109,6 @@ static long write_program(unsigned long p, const void *from, size_t n)
 	return PRIM6(SYS_process_vm_writev, prim_getpid(), &here, 1, &there, 1, 0);
 }
 
-/* A filter of system calls could kill for what we need, and cannot be asked. */
-static bool kernel_is_fit(void)
-{
-	uint64_t from = 1, to = 0;
-
-	return PRIM5(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 0 &&
-	       dispatch(PR_SYS_DISPATCH_OFF) == 0 && !has_shadow_stack() &&
-	       read_program((unsigned long)&from, &to, sizeof(to)) == sizeof(to) && to == 1 &&
-	       write_program((unsigned long)&to, &from, sizeof(to)) == sizeof(to);
-}
-
-COLD void guard_init(void)
-{
-	int saved = errno;
-
-	if (config.guard == TRI_ON && config.mode == MODE_REWRITE && kernel_is_fit() && find_libc()) {
-		sig_faults |= sig_bit(SIGSYS);
-		guard_on = true;
-	}
-	errno = saved;
-}
-
 /* ---- threads ---- */
 
 /* A handler's end is sent on to libc's restorer: it must be in libc, and what it is taken for. */
@@ -183,31 +117,58 @@ static bool restorer_is_fit(void)
 	static const unsigned char wanted[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
 	uintptr_t r = (uintptr_t)sig_restorer();
 
-	return r >= text && r + sizeof(wanted) <= text_end &&
+	return r >= guard_text && r + sizeof(wanted) <= guard_text_end &&
 	       memcmp((void *)r, wanted, sizeof(wanted)) == 0;
+}
+
+/*
+ * The first thread of this process is enrolled. If nobody shares its memory now, then all that do
+ * later are born where we hear of it. The kernel refuses this to a task that is not
+ * alone, and for one that is there is nothing to be done.
+ */
+static void ask_alone(void)
+{
+	if (atomic_exchange(&asked, true))
+		return;
+	if (PRIM1(SYS_unshare, CLONE_VM) == 0)
+		guard_complete = true;
+	if (missed)
+		guard_complete = false;
+}
+
+/* Blocked by a call that was not heard: from here on they all are. */
+static void unblock_faults(struct thread *t)
+{
+	uint64_t faults = SIG_FAULTS, old = 0;
+
+	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
+	if (old & faults)
+		t->masked = t->masked_base = t->masked | (old & faults);
+}
+
+static void cannot(void)
+{
+	guard_on = guard_complete = false;
 }
 
 COLD void guard_enrol(void)
 {
 	struct thread *t = thread_self();
-	uint64_t faults = SIG_FAULTS, old = 0;
 
-	if (t && t->guarded)
-		atomic_fetch_add_explicit(&chunks, 1, memory_order_relaxed);
-	if (!t || t->guarded || thread_passive || !shunt_live())
+	if (!t || t->guarded || thread_passive || !shunt_live() || !guard_available())
 		return;
 	if (!sig_own_faults() || !restorer_is_fit()) {
-		guard_on = false;
+		cannot();
 		return;
 	}
+	prim_gate = guard_gate;
 	thread_alternate_stack();
-	/* blocked by a call that was not heard: from here on they all are */
-	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
-	if (old & faults)
-		t->masked = t->masked_base = t->masked | (old & faults);
+	unblock_faults(t);
 	t->guarded = dispatch(PR_SYS_DISPATCH_ON) == 0;
 	if (!t->guarded)
-		guard_on = false;
+		cannot();
+	else
+		ask_alone();
 }
 
 void guard_leave(void)
@@ -222,8 +183,19 @@ void guard_leave(void)
 
 void guard_end(void)
 {
-	guard_on = false;
+	cannot();
 	atomic_store(&selector.byte, SYSCALL_DISPATCH_FILTER_ALLOW);
+}
+
+void guard_misses(void)
+{
+	missed = true;
+	guard_complete = false;
+}
+
+void guard_forked(void)
+{
+	asked = guard_complete = false;
 }
 
 /* ---- a call ---- */
@@ -241,16 +213,34 @@ static void stand_aside_and_do(greg_t *r)
 }
 
 /*
+ * May [to, sp) be written? Below the red zone there is room on a stack where the kernel may put
+ * a signal's frame: a thread's own, and the alternate one. A runtime that has stacks of its
+ * own and all its handlers elsewhere (Go) has none to spare. Unknown: as on a thread's own.
+ */
+static bool has_room(const struct thread *t, const stack_t *alternate, uintptr_t to, uintptr_t sp)
+{
+	uintptr_t lo = (uintptr_t)alternate->ss_sp;
+
+	if (!t || !t->stack_hi || (to >= t->stack_lo && sp <= t->stack_hi))
+		return true;
+	return to >= lo && sp <= lo + alternate->ss_size;
+}
+
+/*
  * The call is made after the handler by libc's instruction, from which it comes back
  * by guard_back. So it blocks, is interrupted, restarts, is left by longjmp and
  * cancelled like the original: no handler is alive.
  */
-static void redirect(greg_t *r)
+static void redirect(const ucontext_t *context, greg_t *r)
 {
 	uintptr_t words[WORDS] = { (uintptr_t)guard_back, (uintptr_t)r[REG_RIP] };
 	uintptr_t to = (uintptr_t)r[REG_RSP] - RED_ZONE - sizeof(words);
 	const struct thread *t = thread_self_record;
 
+	if (!has_room(t, &context->uc_stack, to, (uintptr_t)r[REG_RSP])) {
+		stand_aside_and_do(r);
+		return;
+	}
 	if (write_program(to, words, sizeof(words)) != sizeof(words)) {
 		/* the first stack grows by a touch, not by a call */
 		if (!t || to < t->stack_lo || to >= t->stack_hi || prim_getpid() != t->tid) {
@@ -360,7 +350,7 @@ static void handle(long number, const unsigned long arg[6], ucontext_t *context)
 	}
 	guard_open(number, arg);
 	if (shunt_live())
-		redirect(r);
+		redirect(context, r);
 	else
 		again(r);
 }
@@ -380,7 +370,7 @@ static bool costs_too_much(void)
 		return false;
 	now = prim_now();
 	then = atomic_exchange(&counted_at, now);
-	landed = atomic_exchange(&chunks, 0);
+	landed = atomic_exchange(&guard_chunks, 0);
 	return now - then < 1000000000 && landed < ACCOUNT / 2;
 }
 
@@ -415,6 +405,19 @@ void guard_leave(void)
 }
 
 void guard_end(void)
+{
+}
+
+bool guard_available(void)
+{
+	return false;
+}
+
+void guard_misses(void)
+{
+}
+
+void guard_forked(void)
 {
 }
 

@@ -245,8 +245,10 @@ static bool ends_laziness(long number, const unsigned long arg[6])
 	switch (number) {
 	case SYS_prctl:
 		return arg[0] == PR_SET_SECCOMP || arg[0] == PR_SET_SYSCALL_USER_DISPATCH;
-	case SYS_seccomp: case SYS_io_uring_setup: case SYS_io_setup: case SYS_userfaultfd:
-	case MSEAL:
+	case SYS_seccomp: case SYS_userfaultfd: case MSEAL:
+	/* the kernel will use memory later; who was set up before the first landing is heard of here */
+	case SYS_io_uring_setup: case SYS_io_uring_enter: case SYS_io_uring_register:
+	case SYS_io_setup: case SYS_io_submit:
 	/* they have a mask for as long as they wait, and it cannot be changed where it lies */
 	case SYS_rt_sigsuspend:
 		return true;

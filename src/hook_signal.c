@@ -320,6 +320,13 @@ EXPORT int pthread_setcanceltype(int type, int *old)
 	return REAL(pthread_setcanceltype)(type, old);
 }
 
+EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument)
+{
+	if (thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed))
+		return REAL(thrd_create)(thread, start, argument);
+	return thread_create_c11(thread, start, argument, REAL(thrd_create));
+}
+
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {

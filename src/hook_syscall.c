@@ -40,7 +40,8 @@ static const short harmless[] = {
 #define SYS_mseal_ 462
 #define SYS_process_madvise_ 440
 static const short enders[] = {
-	SYS_seccomp, SYS_io_uring_setup, SYS_io_setup, SYS_userfaultfd, SYS_mseal_,
+	SYS_seccomp, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_setup,
+	SYS_io_submit, SYS_userfaultfd, SYS_mseal_,
 };
 
 static bool in(const short *list, size_t count, long number)
@@ -93,7 +94,7 @@ static void shares_memory(long number, long a)
 static bool takes_faults(long number, long a, long b)
 {
 	if (number == SYS_rt_sigaction)
-		return b && (a == SIGSEGV || a == SIGBUS);
+		return b && a >= 1 && a <= 64 && SIG_FAULTS & sig_bit((int)a);
 	return number == SYS_rt_sigprocmask && b && a != SIG_UNBLOCK &&
 	       *(const uint64_t *)b & SIG_FAULTS;
 }

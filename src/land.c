@@ -466,6 +466,7 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, con
 	if (*why != VERDICT_REWRITTEN)
 		return LAND_PLAINLY;
 	guard_enter(); /* with the program's own mask, so before any lock */
+	guard_landed();
 	a.l = landing_claim(a.base);
 	if (!a.l) {
 		*why = VERDICT_LIMIT;

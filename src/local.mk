@@ -18,7 +18,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \
 	src/filter.c src/filter.h \
-	src/guard.S src/guard.c src/guard.h src/guard_args.c \
+	src/guard.S src/guard.c src/guard.h src/guard_args.c src/guard_fit.c src/guard_fit.h \
 	src/hook.h src/hook_idle.h src/hook_types.h \
 	src/hook_descriptor.c src/hook_exec.c src/hook_io.c src/hook_meet.c src/hook_memory.c src/hook_open.c \
 	src/hook_process.c src/hook_signal.c src/hook_sigwait.c src/hook_sleep.c \

@@ -235,7 +235,7 @@ void stats_learn(void)
 	memcpy(own->host, u.nodename, sizeof(own->host) - 1);
 	own->feature_lease = true;
 	own->feature_procmap = has_procmap(u.release);
-	own->feature_guard = guard_on;
+	own->feature_guard = guard_available();
 }
 
 /* `shunt run` names the process that it becomes: whoever else has the variable is a guest. */

@@ -162,7 +162,7 @@ static void at_thread_end(void *record)
 		return;
 	if (!landing_any())
 		pipes_rest();
-	guard_leave();
+	/* its calls stay with the guard to the last: other keys' destructors may come after this */
 	if (t->alternate_in_use)
 		prim_sigaltstack(&off, NULL);
 	thread_self_record = NULL;
@@ -305,6 +305,7 @@ void thread_forked(void)
 		atomic_store(&self->tid, prim_gettid());
 		self->guarded = false; /* it is not inherited */
 	}
+	guard_forked();
 }
 
 /* ---- birth ---- */
@@ -329,10 +330,8 @@ static void unmask_faults(struct thread *t)
 		t->masked = t->masked_base = old & SIG_FAULTS;
 }
 
-static void *trampoline(void *record)
+static void begin(struct thread *t)
 {
-	struct thread *t = record;
-
 	if (!t->stack_hi)
 		stack_by_libc(t, t->stack_size);
 	t->stack_sure = true;
@@ -343,29 +342,71 @@ static void *trampoline(void *record)
 	if (sig_faults_owned())
 		thread_alternate_stack();
 	guard_enter();
+}
+
+static void *trampoline(void *record)
+{
+	struct thread *t = record;
+
+	begin(t);
 	return t->start(t->argument);
+}
+
+static int trampoline_c11(void *record)
+{
+	struct thread *t = record;
+
+	begin(t);
+	return t->start_c11(t->argument);
+}
+
+/* The record of a thread that is about to be made; NULL if there is no memory for it. */
+static struct thread *expect(const pthread_attr_t *attributes, void *argument)
+{
+	struct thread *self = thread_self(), *t = self ? take(BORN) : NULL;
+
+	writers_before_thread();
+	if (host_keeps_room())
+		landing_open_all();
+	if (!t) {
+		guard_misses();
+		return NULL;
+	}
+	guard_enter();
+	t->argument = argument;
+	t->masked = t->masked_base = self->masked;
+	t->mask_from_attributes = mask_in(attributes);
+	stack_of_attributes(attributes, t, &t->stack_size);
+	return t;
 }
 
 int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
 		  void *argument,
 		  int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
 {
-	struct thread *self = thread_self(), *t = self ? take(BORN) : NULL;
+	struct thread *t = expect(attributes, argument);
 	int error;
 
-	writers_before_thread();
-	if (host_keeps_room())
-		landing_open_all();
 	if (!t)
 		return create(thread, attributes, start, argument);
-	guard_enter();
 	t->start = start;
-	t->argument = argument;
-	t->masked = t->masked_base = self->masked;
-	t->mask_from_attributes = mask_in(attributes);
-	stack_of_attributes(attributes, t, &t->stack_size);
 	error = create(thread, attributes, trampoline, t);
 	if (error)
+		release(t);
+	return error;
+}
+
+int thread_create_c11(thrd_t *thread, thrd_start_t start, void *argument,
+		      int (*create)(thrd_t *, thrd_start_t, void *))
+{
+	struct thread *t = expect(NULL, argument);
+	int error;
+
+	if (!t)
+		return create(thread, start, argument);
+	t->start_c11 = start;
+	error = create(thread, trampoline_c11, t);
+	if (error != thrd_success)
 		release(t);
 	return error;
 }

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <threads.h>
 
 #include "shunt.h"
 #include "tally.h"
@@ -38,6 +39,7 @@ struct thread {
 	siginfo_t pending_info[SIG_VIRTUAL]; /* of SIGBUS, SIGSEGV, SIGSYS */
 	/* what pthread_create hands to its trampoline */
 	void *(*start)(void *);
+	int (*start_c11)(void *);
 	void *argument;
 	size_t stack_size;
 	bool mask_from_attributes;
@@ -92,6 +94,10 @@ void thread_init(void);
 int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
 		  void *argument,
 		  int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *));
+
+/* The same for thrd_create. */
+int thread_create_c11(thrd_t *thread, thrd_start_t start, void *argument,
+		      int (*create)(thrd_t *, thrd_start_t, void *));
 
 /* In the child of a fork: only this thread is left. */
 void thread_forked(void);

@@ -148,6 +148,7 @@ int op_mask(const struct op *op)
 	if (handling) {
 		sigdelset(&old, SIGSEGV);
 		sigdelset(&old, SIGBUS);
+		sigdelset(&old, SIGSYS);
 	}
 	for (int i = 1; i < 32; i++)
 		bits |= sigismember(&old, i) ? 1L << i : 0;

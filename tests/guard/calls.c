@@ -294,6 +294,68 @@ static void other_gate(void)
 }
 #endif
 
+#ifdef __x86_64__
+/* A runtime with stacks of its own leaves no room below them: its handlers run elsewhere. */
+static void small_stack(void)
+{
+	static char room[8192] __attribute__((aligned(4096)));
+	char *top = room + 4096 + 64;
+	long pid, spoilt = 0;
+
+	memset(room, 'r', sizeof(room));
+	__asm__ volatile("mov %%rsp, %%rbx\n"
+			 "mov %2, %%rsp\n"
+			 "syscall\n"
+			 "mov %%rbx, %%rsp"
+			 : "=a"(pid)
+			 : "a"(SYS_getpid), "r"(top)
+			 : "rbx", "rcx", "r11", "memory");
+	for (size_t i = 0; i < sizeof(room); i++)
+		spoilt += room[i] != 'r';
+	say("pid %d, spoilt %ld, look %s\n", pid == getpid(), spoilt, look(9));
+}
+#else
+static void small_stack(void)
+{
+}
+#endif
+
+/* The kernel's old and new queues: what they will use is not known, and was set up unheard. */
+static void queues(void)
+{
+	char parameters[256] = {0};
+	int status, ring;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork(); /* has no thread that is enrolled */
+	if (pid == 0) {
+		ring = (int)INLINE2(io_uring_setup, 4, parameters);
+		prime();
+		INLINE(io_uring_enter, ring, 0, 0, 0, 0, 0);
+		say("fstat %ld, look %s\n", INLINE2(fstat, 1, landed + 8 * 4096), look(12));
+		exit(0);
+	}
+	waitpid(pid, &status, 0);
+	show_status("child", status);
+	INLINE3(io_submit, 0, 0, NULL);
+	say("look %s\n", look(3));
+}
+
+/* libc's function that makes any call: what it does to SIGSYS is not to be undone. */
+static void by_number(void)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		const void *restorer;
+		uint64_t mask;
+	} a = {in_handler, 0, NULL, 0};
+
+	say("sigaction %d\n", outcome((int)syscall(SYS_rt_sigaction, SIGSYS, &a, NULL, 8)));
+	say("pid %d, look %s\n", INLINE1(getpid, 0) == getpid(), look(3));
+}
+
 static void sigsys(int signal, siginfo_t *info, void *context)
 {
 	say("SIGSYS %d code %d\n", signal, info->si_code);
@@ -509,6 +571,7 @@ static const struct {
 	{"other_gate", other_gate}, {"own_sigsys", own_sigsys}, {"unwound", unwound},
 	{"cancelled", cancelled}, {"stacks", stacks}, {"many", many}, {"dies", dies}, {"filtered", filtered},
 	{"descriptors", descriptors}, {"waits_masked", waits_masked},
+	{"small_stack", small_stack}, {"queues", queues}, {"by_number", by_number},
 	{"ends_process", ends_process},
 };
 

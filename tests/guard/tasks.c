@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/stat.h>
+#include <threads.h>
 
 #include "../signals/signals.h"
 #include "inline.h"
@@ -174,6 +175,60 @@ static void children(void)
 	workers_end();
 }
 
+static pthread_key_t late;
+static volatile long at_end;
+
+/* In the last round that there is, after all that did not ask for more of them. */
+static void ends_late(void *round)
+{
+	if ((intptr_t)round < 4)
+		pthread_setspecific(late, (void *)((intptr_t)round + 1));
+	else
+		at_end = INLINE2(fstat, 1, landed + 8 * 4096);
+}
+
+static void *has_key(void *arg)
+{
+	pthread_setspecific(late, (void *)1);
+	return arg;
+}
+
+/* The last of a thread's code is a destructor that meets what another thread has landed. */
+static void destructor(void)
+{
+	pthread_t t;
+
+	at_end = 1;
+	pthread_key_create(&late, ends_late);
+	prime();
+	if (pthread_create(&t, NULL, has_key, NULL) != 0)
+		abort();
+	while (at_end == 1)
+		;
+	pthread_join(t, NULL);
+	say("fstat %ld\n", at_end);
+}
+
+static int c11_thread(void *arg)
+{
+	while (!*(volatile int *)arg)
+		;
+	return (int)INLINE2(fstat, 1, landed + 8 * 4096) * 1000 + 42;
+}
+
+static void threads_h(void)
+{
+	int result = 1;
+	volatile int begin = 0;
+	thrd_t t;
+
+	say("create %d\n", thrd_create(&t, c11_thread, (void *)&begin) == thrd_success);
+	prime();
+	begin = 1;
+	say("join %d", thrd_join(t, &result) == thrd_success);
+	say(" result %d\n", result);
+}
+
 static volatile int go;
 
 static void *other(void *arg)
@@ -339,7 +394,7 @@ static const struct {
 } cases[] = {
 	{"threads", threads}, {"children", children}, {"other_thread", other_thread},
 	{"child_works", child_works},
-	{"advised", advised},
+	{"advised", advised}, {"destructor", destructor}, {"threads_h", threads_h},
 	{"inline_fork", inline_fork}, {"inline_vfork", inline_vfork},
 	{"inline_thread", inline_thread}, {"inline_exec", inline_exec},
 };

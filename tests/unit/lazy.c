@@ -118,7 +118,8 @@ bool sig_must_mask_slow(void)
 	return false;
 }
 
-_Atomic bool guard_on;
+_Atomic bool guard_on, guard_complete;
+_Atomic unsigned guard_chunks;
 
 void guard_enrol(void)
 {

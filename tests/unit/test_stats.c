@@ -103,6 +103,11 @@ bool sig_own_faults(void)
 
 _Atomic bool guard_on;
 
+bool guard_available(void)
+{
+	return guard_on;
+}
+
 bool maps_has_query(void)
 {
 	return true;
