@@ -26,6 +26,7 @@ _Atomic unsigned guard_chunks;
 
 #include "config.h"
 #include "guard_fit.h"
+#include "hook.h"
 #include "landing.h"
 #include "prim.h"
 #include "sig.h"
@@ -122,6 +123,15 @@ static bool restorer_is_fit(void)
 }
 
 /*
+ * Does the program free by our hooks? One with functions of that name may go on to libc's own
+ * under another (__libc_free), and what that gives back goes by no hook.
+ */
+static bool allocator_is_ours(void)
+{
+	return (void *)free == hook_own("free") && (void *)realloc == hook_own("realloc");
+}
+
+/*
  * The first thread of this process is enrolled. If nobody shares its memory now, then all that do
  * later are born where we hear of it. The kernel refuses this to a task that is not
  * alone, and for one that is there is nothing to be done.
@@ -130,7 +140,7 @@ static void ask_alone(void)
 {
 	if (atomic_exchange(&asked, true))
 		return;
-	if (PRIM1(SYS_unshare, CLONE_VM) == 0)
+	if (allocator_is_ours() && PRIM1(SYS_unshare, CLONE_VM) == 0)
 		guard_complete = true;
 	if (missed)
 		guard_complete = false;

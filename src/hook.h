@@ -38,6 +38,16 @@ void hook_resolve(void);
  */
 void hook_find(void **real, const char *name);
 
+/*
+ * libc's dlsym: ours is the program's. With RTLD_NEXT it is to be called from here. By the loader's
+ * lookup, the first time.
+ */
+void *(*hook_dlsym(void))(void *handle, const char *name);
+
+/* The hook of that name, NULL if there is none; and what it goes on to. */
+void *hook_own(const char *name);
+void *hook_behind(const char *name);
+
 /* Shall a hook only pass through? Not at work, or in the child of a vfork. */
 static inline bool hook_passive(void)
 {

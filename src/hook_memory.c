@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "guard.h"
+#include "bind.h"
 #include "hook_idle.h"
 #include "io.h"
 #include "mapping.h"
@@ -26,7 +26,8 @@
 #include "source.h"
 
 void *(*hook_before_dlopen(const char *file, int mode))(const char *, int);
-void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int);
+void *(*hook_before_dlmopen(Lmid_t space, const char *file, int mode))(Lmid_t, const char *, int);
+void *(*hook_before_dlsym(void *handle, const char *name))(void *, const char *);
 
 void *__libc_realloc(void *p, size_t n) __attribute__((weak));
 
@@ -401,12 +402,25 @@ void *(*hook_before_dlopen(const char *file, int mode))(const char *, int)
 	return mode & RTLD_DEEPBIND && !hook_passive() && file ? deep_way(file) : REAL(dlopen);
 }
 
-void *(*hook_before_dlmopen(void))(Lmid_t, const char *, int)
+void *(*hook_before_dlmopen(Lmid_t space, const char *file, int mode))(Lmid_t, const char *, int)
 {
+	(void)file;
 	landing_open_all();
-	if (guard_on) /* another libc, perhaps, which blocks SIGSYS over calls that are dispatched */
+	/* another libc, past the hooks, which blocks SIGSYS over calls that are dispatched; or the same */
+	if (space != LM_ID_BASE || mode & RTLD_DEEPBIND)
 		shunt_stand_aside();
 	return REAL(dlmopen);
+}
+
+/* Whose caller counts, and who else is to find us, is left to the real one. */
+void *(*hook_before_dlsym(void *handle, const char *name))(void *, const char *)
+{
+	if (handle == RTLD_DEFAULT)
+		return hook_dlsym();
+	if (handle != RTLD_NEXT)
+		return bind_symbol;
+	bind_next(name);
+	return hook_dlsym();
 }
 
 EXPORT int dlclose(void *handle)

@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "filter.h"
+#include "guard.h"
 #include "hook_idle.h"
 #include "maps.h"
 #include "pipes.h"
@@ -204,6 +205,53 @@ EXPORT mqd_t mq_open(const char *name, int flags, ...)
 	}
 	return REAL(mq_open)(name, flags, mode, attr);
 }
+
+/*
+ * A thread of libc's own calls back: no hook has seen it begin, so the guard does not hear it.
+ * EVENT was opened.
+ */
+static void calls_back(const struct sigevent *event)
+{
+	if (event && hook_readable(event, sizeof(*event)) && event->sigev_notify == SIGEV_THREAD)
+		guard_misses();
+}
+
+EXPORT int timer_create(clockid_t clock, struct sigevent *event, timer_t *id)
+{
+	object(event);
+	object(id);
+	calls_back(event);
+	return REAL(timer_create)(clock, event, id);
+}
+
+EXPORT int mq_notify(mqd_t mq, const struct sigevent *event)
+{
+	object(event);
+	calls_back(event);
+	return REAL(mq_notify)(mq, event);
+}
+
+/* The work is done by threads of libc's own, whoever is told of it and how. */
+#define BY_THREADS(name, params, args, open)                                                      \
+	EXPORT int name params                                                                    \
+	{                                                                                         \
+		guard_misses();                                                                   \
+		open;                                                                             \
+		return REAL(name) args;                                                           \
+	}
+
+BY_THREADS(aio_read, (struct aiocb *cb), (cb), request(cb))
+BY_THREADS(aio_read64, (struct aiocb64 *cb), (cb), request(cb))
+BY_THREADS(aio_write, (struct aiocb *cb), (cb), request(cb))
+BY_THREADS(aio_write64, (struct aiocb64 *cb), (cb), request(cb))
+BY_THREADS(aio_fsync, (int how, struct aiocb *cb), (how, cb), object(cb))
+BY_THREADS(aio_fsync64, (int how, struct aiocb64 *cb), (how, cb), object(cb))
+BY_THREADS(lio_listio, (int mode, struct aiocb *const list[], int n, struct sigevent *event),
+	   (mode, list, n, event), (requests(list, n), object(event)))
+BY_THREADS(lio_listio64, (int mode, struct aiocb64 *const list[], int n, struct sigevent *event),
+	   (mode, list, n, event), (requests(list, n), object(event)))
+BY_THREADS(getaddrinfo_a, (int mode, struct gaicb *list[], int n, struct sigevent *event),
+	   (mode, list, n, event), object(event))
 
 /* What semctl uses at its fourth argument at most; the arrays are as long as the set. */
 static size_t semctl_reach(int command)

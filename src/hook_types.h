@@ -40,6 +40,7 @@
 #include <malloc.h>
 #include <mntent.h>
 #include <mqueue.h>
+#include <netdb.h>
 #include <nl_types.h>
 #include <pty.h>
 #include <stdlib.h>

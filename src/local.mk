@@ -13,7 +13,7 @@ hook_tables = src/hooks.def src/hooks_io.def src/hooks_memory.def src/hooks_open
 	src/hooks_signal.def
 
 src_libshunt_la_SOURCES = $(shunt_common_sources) \
-	src/arena.c src/arena.h src/choice.c src/choice.h src/copy.c src/copy.h \
+	src/arena.c src/arena.h src/bind.c src/bind.h src/choice.c src/choice.h src/copy.c src/copy.h \
 	src/cpu.c src/cpu.h \
 	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \

@@ -46,7 +46,7 @@ static _Atomic signed char has_query; /* 0 not known, 1 yes, -1 no */
 static struct lock text_lock;
 
 enum { TAINTS = 64 };
-static struct {
+static LARGE_TABLE struct {
 	_Atomic uintptr_t lo, hi;
 } taints[TAINTS];
 static _Atomic int taint_count;

@@ -18,9 +18,9 @@
 #include "symbols.h"
 
 #if defined(__x86_64__)
-enum { SLOT = R_X86_64_JUMP_SLOT, ADDRESS = R_X86_64_GLOB_DAT };
+enum { SLOT = R_X86_64_JUMP_SLOT, ADDRESS = R_X86_64_GLOB_DAT, WORD = R_X86_64_64 };
 #else
-enum { SLOT = R_AARCH64_JUMP_SLOT, ADDRESS = R_AARCH64_GLOB_DAT };
+enum { SLOT = R_AARCH64_JUMP_SLOT, ADDRESS = R_AARCH64_GLOB_DAT, WORD = R_AARCH64_ABS64 };
 #endif
 
 /* What of an object is needed: where it is, and its tables. */
@@ -150,7 +150,9 @@ static void relink_slot(struct relink *r, const struct object *o, const ElfW(Rel
 	const ElfW(Sym) *symbol = &o->symbols[ELF64_R_SYM(entry->r_info)];
 	void **slot = (void **)(o->base + entry->r_offset), *hook;
 
-	if ((kind != SLOT && kind != ADDRESS) || symbol->st_shndx != SHN_UNDEF)
+	/* a table of functions among the module's data has the same addresses */
+	if ((kind != SLOT && kind != ADDRESS && (kind != WORD || entry->r_addend)) ||
+	    symbol->st_shndx != SHN_UNDEF)
 		return;
 	hook = wanted(r, o, (uintptr_t)*slot, o->names + symbol->st_name);
 	if (hook)

@@ -35,13 +35,28 @@ size_t (*hook_usable_size)(void *p);
 /* By dlsym and dladdr: the latter reads every symbol of libc, which takes 25 us. */
 static void *ask_usable_size(void)
 {
-	void *size = dlsym(RTLD_NEXT, "malloc_usable_size");
+	void *size = hook_dlsym()(RTLD_NEXT, "malloc_usable_size");
 	Dl_info of_size, of_free;
 
 	if (size && dladdr(size, &of_size) && dladdr((void *)real_free, &of_free) &&
 	    of_size.dli_fbase == of_free.dli_fbase)
 		return size;
 	return NULL;
+}
+
+/* The version is the first that libc had on the machine: it has it still, and answers to it alone. */
+void *(*hook_dlsym(void))(void *, const char *)
+{
+	static void *(*_Atomic real)(void *, const char *);
+#if defined(__x86_64__)
+	static const char version[] = "GLIBC_2.2.5";
+#else
+	static const char version[] = "GLIBC_2.17";
+#endif
+
+	if (unlikely(!real))
+		real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", version);
+	return real;
 }
 
 static LARGE_TABLE struct symbols symbols;
@@ -56,15 +71,18 @@ static COLD void resolve(void **real, const char *name, uint32_t hash)
 	if (*real)
 		return;
 	if (!usable || !symbols_next(&symbols, name, hash, &found))
-		found = dlsym(RTLD_NEXT, name);
+		found = hook_dlsym()(RTLD_NEXT, name);
 	*real = found ? found : (void *)missing;
 }
 
 /* As code, since a table of pointers to names would have to be relocated at each start. */
 #define RESOLVE(name) resolve((void **)&real_##name, #name, symbols_hash(#name, sizeof(#name) - 1));
+#define IS_LATE(class) (__builtin_strcmp(#class, "late") == 0)
 static COLD void resolve_first(void)
 {
-#define HOOK(ret, name, params, args, class) RESOLVE(name)
+#define HOOK(ret, name, params, args, class)                                                      \
+	if (!IS_LATE(class))                                                                      \
+		RESOLVE(name)
 #define HOOK_OPEN(ret, name, params, args, open)
 #include "hooks.def"
 #undef HOOK
@@ -77,7 +95,9 @@ static COLD void resolve_first(void)
 
 static COLD void resolve_others(void)
 {
-#define HOOK(ret, name, params, args, class)
+#define HOOK(ret, name, params, args, class)                                                      \
+	if (IS_LATE(class))                                                                       \
+		RESOLVE(name)
 #define HOOK_OPEN(ret, name, params, args, open) RESOLVE(name)
 #include "hooks.def"
 #undef HOOK
@@ -142,4 +162,19 @@ COLD void hook_find(void **real, const char *name)
 	resolve(real, name, symbols_hash(name, strlen(name)));
 	within = false;
 	errno = saved;
+}
+
+void *hook_own(const char *name)
+{
+	return symbols_own(name);
+}
+
+void *hook_behind(const char *name)
+{
+	void *found;
+
+	hook_resolve();
+	if (!usable || !symbols_next(&symbols, name, symbols_hash(name, strlen(name)), &found))
+		found = hook_dlsym()(RTLD_NEXT, name);
+	return found;
 }

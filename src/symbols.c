@@ -7,6 +7,9 @@
 
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
 
+/* Together, so that a start touches one page for both: literals are strewn by the linker. */
+static const char audit_variable[] = "LD_AUDIT", libc_name[] = "libc.so.6";
+
 /* The loader has made most of these absolute; where the section cannot be written they are not. */
 static const void *absolute(const struct link_map *map, ElfW(Addr) address)
 {
@@ -41,7 +44,7 @@ static bool is_libc(const struct link_map *map)
 {
 	const char *slash = strrchr(map->l_name, '/');
 
-	return strcmp(slash ? slash + 1 : map->l_name, "libc.so.6") == 0;
+	return strcmp(slash ? slash + 1 : map->l_name, libc_name) == 0;
 }
 
 bool symbols_begin(struct symbols *s)
@@ -51,7 +54,7 @@ bool symbols_begin(struct symbols *s)
 
 	s->count = 0;
 	/* an auditor may answer in the place of any object */
-	if (getenv("LD_AUDIT"))
+	if (getenv(audit_variable))
 		return false;
 	while (map && map->l_ld != _DYNAMIC)
 		map = map->l_next;
@@ -188,4 +191,19 @@ bool symbols_define(ElfW(Addr) base, ElfW(Dyn) *d, const char *name, void **foun
 	*found = NULL;
 	read_object(&map, &o);
 	return search(&o, symbols_hash(name, strlen(name)), name, found) != NOT_HERE;
+}
+
+void *symbols_own(const char *name)
+{
+	const struct link_map *map = _r_debug.r_map;
+	struct symbols_object own;
+	void *found = NULL;
+
+	while (map && map->l_ld != _DYNAMIC)
+		map = map->l_next;
+	if (map)
+		read_object(map, &own);
+	if (!map || !own.hash || search(&own, symbols_hash(name, strlen(name)), name, &found) != HERE)
+		return NULL;
+	return found;
 }

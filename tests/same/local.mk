@@ -18,6 +18,7 @@ same_programs += tests/same/same_ahead
 same_programs += tests/same/same_mapped
 same_programs += tests/same/same_inline
 same_programs += tests/same/same_aside
+same_programs += tests/same/same_bind
 same_shared = tests/same/same.c tests/same/same.h tests/same/drain.c tests/same/drain.h
 tests_same_same_segment_SOURCES = tests/same/same_segment.c $(same_shared)
 tests_same_same_kernel_SOURCES = tests/same/same_kernel.c $(same_shared)
@@ -37,6 +38,8 @@ tests_same_same_mapped_SOURCES = tests/same/same_mapped.c tests/same/inline.h $(
 tests_same_same_inline_SOURCES = tests/same/same_inline.c tests/guard/inline.h $(same_shared)
 tests_same_same_aside_SOURCES = tests/same/same_aside.c $(same_shared)
 tests_same_same_aside_LDADD = -lpthread -ldl
+tests_same_same_bind_SOURCES = tests/same/same_bind.c $(same_shared)
+tests_same_same_bind_LDADD = -ldl
 tests_same_same_stream_SOURCES = tests/same/same_stream.c $(same_shared)
 tests_same_same_stream_LDADD = -lpthread
 tests_same_same_memory_LDADD = -lpthread -ldl
@@ -50,5 +53,12 @@ check_PROGRAMS += $(same_programs)
 check_LTLIBRARIES += tests/same/same_module.la
 tests_same_same_module_la_SOURCES = tests/same/same_module_code.c
 tests_same_same_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+# The same module, bound when it is loaded and when its functions are first called.
+check_LTLIBRARIES += tests/same/same_bind_now.la tests/same/same_bind_lazy.la
+tests_same_same_bind_now_la_SOURCES = tests/same/same_bind_code.c
+tests_same_same_bind_now_la_LDFLAGS = $(tests_same_same_module_la_LDFLAGS) -Wl,-z,now -Wl,-z,relro
+tests_same_same_bind_lazy_la_SOURCES = tests/same/same_bind_code.c
+tests_same_same_bind_lazy_la_LDFLAGS = $(tests_same_same_module_la_LDFLAGS) -Wl,-z,lazy
 
 test_scripts += tests/same/run
