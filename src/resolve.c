@@ -45,7 +45,7 @@ static void *ask_usable_size(void)
 }
 
 /* The version is the first that libc had on the machine: it has it still, and answers to it alone. */
-void *(*hook_dlsym(void))(void *, const char *)
+COLD void *(*hook_dlsym(void))(void *, const char *)
 {
 	static void *(*_Atomic real)(void *, const char *);
 #if defined(__x86_64__)

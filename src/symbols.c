@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* symbols.c - see symbols.h. The format is that of the GNU hash section of ELF objects. */
+#include "shunt.h"
 #include "symbols.h"
 
 #include <stdlib.h>
@@ -11,12 +12,12 @@ extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
 static const char audit_variable[] = "LD_AUDIT", libc_name[] = "libc.so.6";
 
 /* The loader has made most of these absolute; where the section cannot be written they are not. */
-static const void *absolute(const struct link_map *map, ElfW(Addr) address)
+static inline const void *absolute(const struct link_map *map, ElfW(Addr) address)
 {
 	return (const void *)(address < map->l_addr ? address + map->l_addr : address);
 }
 
-static void read_object(const struct link_map *map, struct symbols_object *o)
+static COLD void read_object(const struct link_map *map, struct symbols_object *o)
 {
 	*o = (struct symbols_object){ .base = map->l_addr };
 	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
@@ -34,20 +35,20 @@ static void read_object(const struct link_map *map, struct symbols_object *o)
 }
 
 /* The kernel's object is in the list of objects, but not among those that are searched. */
-static bool is_searched(const struct link_map *map)
+static COLD bool is_searched(const struct link_map *map)
 {
 	return map->l_ld && strncmp(map->l_name, "linux-vdso", 10) != 0 &&
 	       strncmp(map->l_name, "linux-gate", 10) != 0;
 }
 
-static bool is_libc(const struct link_map *map)
+static COLD bool is_libc(const struct link_map *map)
 {
 	const char *slash = strrchr(map->l_name, '/');
 
 	return strcmp(slash ? slash + 1 : map->l_name, libc_name) == 0;
 }
 
-bool symbols_begin(struct symbols *s)
+COLD bool symbols_begin(struct symbols *s)
 {
 	const struct link_map *map = _r_debug.r_map;
 	bool libc = false;
