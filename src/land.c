@@ -143,7 +143,7 @@ static enum verdict arm(struct attempt *a)
 	enum verdict v;
 
 	if (landing_lo(l) == a->lo && landing_hi(l) == a->hi && (l->source || l->freed) &&
-	    maps_still_armed(a->lo, a->hi))
+	    (landing_is_sure(l) || maps_still_armed(a->lo, a->hi)))
 		return VERDICT_REWRITTEN;
 	v = hold(a); /* for opening lets the landing's own go */
 	if (v != VERDICT_REWRITTEN)

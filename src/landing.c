@@ -222,10 +222,13 @@ static void take_back_credit(struct landing *l, size_t filled)
 		stats_add_signed(&route->copies_avoided, -(int64_t)filled);
 }
 
-/* Nothing of L is protected any more, and what its pages hold is void; L is locked. */
-static void disarm(struct landing *l)
+/*
+ * From before the pages of L open until its record says so the record changes: else a thread that
+ * writes the buffer in between would send the file's bytes, and another might have put its own
+ * into the open pages by then. This ends it: nothing is protected any more. L is locked.
+ */
+static void disarmed(struct landing *l)
 {
-	landing_change_begin(l);
 	withdraw(l);
 	landing_change_end(l);
 	forget_meaning(l);
@@ -259,10 +262,11 @@ static void open_rest(struct landing *l)
 	struct maps_armed a;
 
 	host_open(hi - lo);
+	landing_change_begin(l);
 	for (; maps_next_armed(lo, hi, &a); lo = a.hi)
 		if (!is_own(l, &a) || !fill(l, a.lo, a.hi))
 			prim_mprotect((void *)a.lo, a.hi - a.lo, PROT_READ | PROT_WRITE);
-	disarm(l);
+	disarmed(l);
 }
 
 /* Fills and opens [lo, hi), which begins or ends where the armed pages of L do. */
@@ -276,11 +280,12 @@ static bool open_part(struct landing *l, uintptr_t lo, uintptr_t hi)
 		return true;
 	}
 	host_open(hi - lo);
+	landing_change_begin(l);
 	if (!fill(l, lo, hi)) {
+		landing_change_end(l);
 		(void)host_protect(hi - lo); /* as before; without room for it, it had failed already */
 		return false;
 	}
-	landing_change_begin(l);
 	if (lo == all_lo && hi == all_hi) {
 		withdraw(l);
 	} else if (lo == all_lo) {
@@ -310,8 +315,9 @@ static void void_locked(struct landing *l)
 	if (lo >= hi)
 		return;
 	host_open(hi - lo);
+	landing_change_begin(l);
 	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
-	disarm(l);
+	disarmed(l);
 }
 
 /* The block of L was freed: have the pages left with it (munmap inside libc)? L is locked. */
@@ -527,8 +533,11 @@ static COLD bool assert_armed(struct landing *l, uint32_t sequence, uintptr_t lo
 
 bool landing_still_armed(struct landing *l, uint32_t sequence, uintptr_t lo, uintptr_t hi)
 {
-	enum maps_answer seen = maps_seen_armed(lo, hi);
+	enum maps_answer seen;
 
+	if (landing_is_sure(l))
+		return true;
+	seen = maps_seen_armed(lo, hi);
 	if (unlikely(seen == MAPS_UNKNOWN))
 		return assert_armed(l, sequence, lo, hi);
 	return seen == MAPS_ARMED;

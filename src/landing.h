@@ -12,6 +12,7 @@
 #ifndef SHUNT_LANDING_H
 #define SHUNT_LANDING_H
 
+#include "guard.h"
 #include "lock.h"
 #include "shunt.h"
 #include "site.h"
@@ -69,6 +70,15 @@ static inline void landing_change_begin(struct landing *l)
 static inline void landing_change_end(struct landing *l)
 {
 	atomic_store_explicit(&l->sequence, relaxed(l->sequence) + 1, memory_order_release);
+}
+
+/*
+ * Is it certain without asking the kernel that the armed pages of L are what arming left? Whatever
+ * changes the address space is heard then, but what libc does with memory that it was given back.
+ */
+static inline bool landing_is_sure(const struct landing *l)
+{
+	return guard_hears_all() && !relaxed(l->freed);
 }
 
 /* How many landings are armed now. 0: no hook need look at any address. */

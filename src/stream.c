@@ -534,7 +534,7 @@ static enum verdict land_locked(struct attempt *a)
 
 	if (l->base != a->base)
 		return VERDICT_LIMIT;
-	if (!is_armed(a) || !maps_still_armed(a->lo, a->hi))
+	if (!is_armed(a) || !(landing_is_sure(a->l) || maps_still_armed(a->lo, a->hi)))
 		v = arm(a);
 	if (v != VERDICT_REWRITTEN)
 		return v;
