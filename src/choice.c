@@ -7,9 +7,9 @@
 enum { PROBES = 8 };
 
 static LARGE_TABLE struct choice own[CHOICE_TABLE];
-static struct choice *_Atomic table = own;
-static _Atomic bool used;
-static struct choice nowhere = { .wait = UINT32_MAX };
+static LARGE_TABLE struct choice *_Atomic shared; /* what takes its place */
+static LARGE_TABLE _Atomic bool used;
+static LARGE_TABLE struct choice nowhere;
 
 static uint32_t first_wait(unsigned class)
 {
@@ -19,7 +19,8 @@ static uint32_t first_wait(unsigned class)
 
 struct choice *choice_of(uintptr_t caller, unsigned class)
 {
-	struct choice *all = atomic_load_explicit(&table, memory_order_acquire);
+	struct choice *there = atomic_load_explicit(&shared, memory_order_acquire);
+	struct choice *all = there ? there : own;
 	uint64_t key = (uint64_t)caller << 8 | class, none;
 	unsigned slot = (unsigned)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
 
@@ -179,5 +180,5 @@ void choice_share(void *memory)
 	/* the pages of neither are touched where there is nothing: forks are many */
 	if (relaxed(used))
 		memcpy(memory, own, sizeof(own));
-	atomic_store_explicit(&table, memory, memory_order_release);
+	atomic_store_explicit(&shared, memory, memory_order_release);
 }

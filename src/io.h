@@ -97,10 +97,10 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
 	return send_watch_one(fd, buf, ret, caller);
 }
 
-/* Nothing is landed or mapped and no error is owed: a write to FD is noted, and goes its way. */
+/* Nothing is landed, mapped or measured, and no error is owed: a write to FD is noted, and goes its way. */
 static inline bool io_write_plain(int fd)
 {
-	if (source_any() || unlikely(fd_debts))
+	if (source_any() || unlikely(fd_debts) || unlikely(relaxed(meter_active)))
 		return false;
 	writers_note(fd);
 	return true;

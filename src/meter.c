@@ -22,7 +22,7 @@ struct meter {
 };
 
 static LARGE_TABLE struct meter meters[METERS];
-static _Atomic unsigned misses;
+static LARGE_TABLE _Atomic unsigned misses;
 _Atomic int meter_active;
 __thread uint64_t meter_since __attribute__((tls_model("initial-exec")));
 
