@@ -6,7 +6,7 @@
 #include "landing.h"
 
 /* METERS are followed at a time; after MISSES hooks that belonged to none of them nothing is. */
-enum { METERS = 64, MISSES = 4096, NO_FD = -1 };
+enum { METERS = 64, MISSES = 65536, NO_FD = -1 };
 
 /* A unit. Without locks: what threads mix up is a measurement. */
 struct meter {

@@ -328,13 +328,13 @@ static void forgotten(void)
 
 	CHECK(landing_init());
 	begin_trial(lazy_fd, p);
-	for (int i = 0; i < 16384; i++) {
+	for (int i = 0; i < 262144; i++) {
 		write_part(other, CHUNK, VERDICT_REWRITTEN);
 		if (i % 1000 == 0)
 			write_part(p, 1, VERDICT_REWRITTEN);
 	}
 	CHECK(meter_active > 0);
-	for (int i = 0; i < 8192; i++)
+	for (int i = 0; i < 131072; i++)
 		write_part(other, CHUNK, VERDICT_REWRITTEN);
 	is_off();
 }
