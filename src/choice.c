@@ -58,6 +58,7 @@ enum choice_way choice_turn(struct choice *c)
 	set_relaxed(c->units[CHOICE_LAND], 0);
 	set_relaxed(c->units[CHOICE_PLAIN], 0);
 	set_relaxed(c->begun, 0);
+	set_relaxed(c->crowded, false);
 	set_relaxed(c->carry, 0);
 	set_relaxed(c->wait, CHOICE_PATIENCE);
 	set_relaxed(c->measuring, true);
@@ -132,7 +133,8 @@ static bool can_decide(const struct choice *c)
 static void decide(struct choice *c)
 {
 	uint64_t land = middle(c, CHOICE_LAND), plain = middle(c, CHOICE_PLAIN);
-	enum choice_way way = land + plain / CHOICE_MARGIN < plain ? CHOICE_LAND : CHOICE_PLAIN;
+	uint64_t margin = plain / (relaxed(c->crowded) ? CHOICE_CROWDED : CHOICE_MARGIN);
+	enum choice_way way = land + margin < plain ? CHOICE_LAND : CHOICE_PLAIN;
 	uint8_t level = relaxed(c->level);
 
 	if (way != relaxed(c->way))

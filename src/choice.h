@@ -35,7 +35,8 @@ enum {
 	CHOICE_PATIENCE = 65536, /* chunks after which a trial that has not decided is given up */
 	CHOICE_AGAIN = 16384,  /* chunks until the next trial: this, twice, four times ... as many */
 	CHOICE_LEVELS = 7,
-	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none */
+	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none; where more was on its way than */
+	CHOICE_CROWDED = 4,    /* was followed, of less than the 4th: tables were not as full as they will be */
 	CHOICE_MAPPED = 128,   /* in the class: chunks of a mapping, for which nothing is armed */
 };
 
@@ -47,6 +48,7 @@ struct choice {
 	_Atomic uint8_t way;    /* what holds while nothing is measured */
 	_Atomic uint8_t level;  /* trials in a row with the same answer */
 	_Atomic uint8_t begun;  /* units of this trial */
+	_Atomic bool crowded;   /* in this trial more was on its way than was followed */
 	_Atomic uint8_t units[2];
 	_Atomic uint32_t cost[2][CHOICE_UNITS]; /* of these, ps a byte, in order of size */
 };

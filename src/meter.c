@@ -163,8 +163,9 @@ static enum verdict verdict_of(enum choice_way way, bool on_trial)
  * More is on its way at a time than is followed: a crowd, for which landing pays least. Before it is
  * known whether it does, such a chunk goes plainly.
  */
-static enum verdict not_followed(const struct choice *c)
+static enum verdict not_followed(struct choice *c)
 {
+	set_relaxed(c->crowded, true);
 	return relaxed(c->level) ? verdict_of(relaxed(c->way), false) : VERDICT_LEARNING;
 }
 

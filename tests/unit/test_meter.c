@@ -230,7 +230,7 @@ static void crowd(void)
 }
 
 /* More files at a time than are followed: those go plainly while nothing is known, then as the rest. */
-static void large_crowd(void)
+static void crowd_of(uint64_t land_write, enum verdict then)
 {
 	enum { CLIENTS = 100, CHUNKS = 8 };
 	static char *buf[CLIENTS];
@@ -239,7 +239,7 @@ static void large_crowd(void)
 	struct choice *c;
 
 	CHECK(landing_init());
-	set_costs(1000, 8000, 5000, 7000);
+	set_costs(1000, land_write, 5000, 7000);
 	for (int i = 0; i < CLIENTS; i++) {
 		buf[i] = lazy_memory(CHUNK);
 		fd[i] = another();
@@ -253,9 +253,20 @@ static void large_crowd(void)
 		for (int i = 0; i < CLIENTS; i++)
 			pass_chunk(fd[i], buf[i], k % CHUNKS * CHUNK);
 	for (int i = 0; i < CLIENTS; i++)
-		landed += pass_chunk(fd[i], buf[i], 0) == VERDICT_REWRITTEN;
+		landed += pass_chunk(fd[i], buf[i], 0) == then;
 	CHECK(landed == CLIENTS);
 	is_off();
+}
+
+static void large_crowd(void)
+{
+	crowd_of(7000, VERDICT_REWRITTEN);
+}
+
+/* A thousand landings cost more each than the few of the trial: the gain has to be larger. */
+static void crowd_wants_more(void)
+{
+	crowd_of(9000, VERDICT_WOULD_NOT_PAY);
 }
 
 /* Brings lazy_site's chunks of FD to their trial. */
@@ -388,6 +399,7 @@ LAZY_TEST(turns_do_not_count)
 LAZY_TEST(turn_is_forgotten)
 LAZY_TEST(crowd)
 LAZY_TEST(large_crowd)
+LAZY_TEST(crowd_wants_more)
 LAZY_TEST(openings_count)
 LAZY_TEST(ends)
 LAZY_TEST(forgotten)
@@ -401,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_all_parts), cmocka_unit_test(test_turns_do_not_count),
 		cmocka_unit_test(test_turn_is_forgotten),
 		cmocka_unit_test(test_crowd), cmocka_unit_test(test_large_crowd),
+		cmocka_unit_test(test_crowd_wants_more),
 		cmocka_unit_test(test_openings_count),
 		cmocka_unit_test(test_ends), cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_switched_off), cmocka_unit_test(test_mapped),
