@@ -31,7 +31,7 @@ static const struct config_option table[CONFIG_KEYS] = {
 	[KEY_LEARN] = {"learn", KIND_NUMBER, "a number", "", "3",
 		       "chunks in a row before the first rewrite", FIELD(learn), 1, 1000000},
 	[KEY_ENGINES] = {"engines", KIND_SET, "sendfile, splice, mapped, batch", "",
-			 "sendfile+mapped", "the engines allowed, joined by +",
+			 "sendfile+splice+mapped", "the engines allowed, joined by +",
 			 FIELD(engines), 0, 0},
 	[KEY_PIPES] = {"pipes", KIND_NUMBER, "a number", "", "64",
 		       "the most hidden pipes at a time", FIELD(pipes), 0, 65536},

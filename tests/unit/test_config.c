@@ -45,7 +45,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.format, FORMAT_TEXT);
 	assert_int_equal(c.min, 0);
 	assert_int_equal(c.learn, 3);
-	assert_int_equal(c.engines, ENGINE_SENDFILE | ENGINE_MAPPED);
+	assert_int_equal(c.engines, ENGINE_SENDFILE | ENGINE_SPLICE | ENGINE_MAPPED);
 	assert_int_equal(c.pipes, 64);
 	assert_int_equal(c.landings, 1024);
 	assert_int_equal(c.guard, TRI_AUTO);
