@@ -13,6 +13,7 @@
  *   bench serve FILE CHUNK THREADS       a server; prints its port
  *   bench crowd PORT COUNT               COUNT clients at a time
  *   bench fetch PORT PATH COUNT KEEP     a client of HTTP servers
+ *   bench echo RELAY UPSTREAM COUNT BEFORE   both ends of a relay
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -141,7 +142,7 @@ int main(int argc, char **argv)
 	} programs[] = {
 		{ "work", work_main, 2 },   { "drain", drain_main, 1 }, { "feed", feed_main, 1 },
 		{ "count", count_main, 2 }, { "serve", serve_main, 3 }, { "crowd", crowd_main, 2 },
-		{ "fetch", fetch_main, 4 },
+		{ "fetch", fetch_main, 4 }, { "echo", echo_main, 4 },
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

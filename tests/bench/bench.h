@@ -61,6 +61,7 @@ int count_main(char **word); /* count.c */
 int serve_main(char **word); /* serve.c */
 int crowd_main(char **word); /* crowd.c */
 int fetch_main(char **word); /* fetch.c */
+int echo_main(char **word);  /* echo.c */
 
 /* peer.c: FD, if it is TCP, wakes its reader when BYTES are there, or WAKE. */
 void wake_for(int fd, size_t bytes);

@@ -213,5 +213,5 @@ DRAWERS = {'loops': loops, 'hooks': hooks, 'guesses': guesses, 'scale': scale, '
 
 
 def draw(name, data):
-    """The pictures of one part."""
-    return DRAWERS[name](data)
+    """The pictures of one part; some have none."""
+    return DRAWERS[name](data) if name in DRAWERS else ()

@@ -17,6 +17,8 @@ shunt / plain is 1 where shunt costs nothing; the dotted line is the limit of 1.
 memory is what is resident while all are connected and none takes anything.''',
     'servers': '''CPU time that the whole server spends for a GiB: less is better. <b>own</b>: the
 same server with its own sendfile or splice, where it has one.''',
+    'echo': 'One byte at a time, by way of a relay: how long until it is back, and whether that is '
+            'longer under shunt. At once, and after the relay has landed what came before.',
     'cold': '''The file is dropped from the page cache first. A server that reads in another thread
 expects its writes not to wait for the disk: the bars say how long a slow call (the 99th percentile)
 takes.'''}

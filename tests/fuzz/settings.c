@@ -9,7 +9,8 @@ static const struct {
 	const char *name, *words;
 	int share; /* of a hundred programs */
 } settings[] = {
-	{ "trust", "source:trust,learn:1,min:4k", 55 },
+	{ "trust", "source:trust,learn:1,min:4k", 49 },
+	{ "splice", "source:trust,learn:1,min:4k,engines:sendfile+splice+mapped", 6 },
 	{ "settled", "learn:1,min:4k", 15 },
 	{ "lease", "source:lease,learn:1,min:4k", 5 },
 	{ "few", "source:trust,learn:1,min:4k,landings:2", 12 },

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* After how many bytes, of both directions, a child that is to crash does; negative: it is not to. */
+/* After how many bytes, of both directions, a child crashes; negative: it does not. */
 static inline long long crash_after(uint16_t client_port)
 {
 	uint32_t h = client_port * UINT32_C(2654435761);

@@ -12,9 +12,9 @@
  *   - where one of them did, the other one sees an end or an error.
  *
  * -c: this connection only. -k: the relay of some clients crashes (crash.h). -w: how long
- * nothing may happen on a connection. -i: all connections at once, well-behaved; in the middle, when all are
- * idle, it says so and waits for a line. -f: all at once, the servers send as much as goes through,
- * and after MS the least, the median and the most that a client got is written.
+ * nothing may happen on a connection. -i: all connections at once, well-behaved; in the middle,
+ * when all are idle, it says so and waits for a line. -f: all at once, the servers send as much as
+ * goes through, and after MS the least, the median and the most that a client got is written.
  */
 #include <arpa/inet.h>
 #include <err.h>

@@ -18,7 +18,7 @@ struct relay {
 
 extern struct relay relay;
 
-/* A buffer of relay.size bytes, out of the part of memory that is named at the start; never freed. */
+/* A buffer of relay.size bytes, in the memory that is named at the start; never freed. */
 char *relay_buffer(void);
 
 /* The other side for a client that was accepted; -1 if it cannot be reached. */
