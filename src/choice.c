@@ -130,11 +130,18 @@ static bool can_decide(const struct choice *c)
 	return false;
 }
 
-static void decide(struct choice *c)
+/* Where both are alike it lands: what is not copied spares the caches, which no unit shows. */
+static bool pays(const struct choice *c)
 {
 	uint64_t land = middle(c, CHOICE_LAND), plain = middle(c, CHOICE_PLAIN);
-	uint64_t margin = plain / (relaxed(c->crowded) ? CHOICE_CROWDED : CHOICE_MARGIN);
-	enum choice_way way = land + margin < plain ? CHOICE_LAND : CHOICE_PLAIN;
+
+	return relaxed(c->crowded) ? land + plain / CHOICE_CROWDED < plain
+				   : land <= plain + plain / CHOICE_MARGIN;
+}
+
+static void decide(struct choice *c)
+{
+	enum choice_way way = pays(c) ? CHOICE_LAND : CHOICE_PLAIN;
 	uint8_t level = relaxed(c->level);
 
 	if (way != relaxed(c->way))

@@ -139,7 +139,7 @@ void __lsan_init(void) __attribute__((weak));
 void __msan_init(void) __attribute__((weak));
 void __tsan_init(void) __attribute__((weak));
 
-bool filter_is_sanitized(void)
+COLD bool filter_is_sanitized(void)
 {
 	return __asan_init || __hwasan_init || __lsan_init || __msan_init || __tsan_init;
 }

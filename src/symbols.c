@@ -157,7 +157,7 @@ static const struct symbols_object *first(const struct symbols *s, const char *n
 	return NULL;
 }
 
-bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void **found)
+COLD bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void **found)
 {
 	enum answer a;
 

@@ -81,6 +81,8 @@ static const struct {
 	{ "read_whole", SYS_pread64, -ENOMEM, ENDS, "the same" },
 	{ "read_there", SYS_pread64, 0, TOLD, "it is the program's own read" },
 	{ "read_there", SYS_lseek, 0, TOLD, "the file could be sought just before" },
+	{ "read_reserved", SYS_lseek, 0, TOLD, "the same" },
+	{ "read_out", SYS_read, -EIO, TOLD, "a hidden pipe gives what went into it" },
 	{ "ask_lease", SYS_fcntl, 0, TOLD, "what was granted just before can be given back" },
 	{ "prim_dup_high", SYS_prlimit64, 0, TOLD, "a duplicate below the limit is seen: doc/transparency.md" },
 	{ "dup_above_limit", SYS_prlimit64, 0, TOLD, "the same" },

@@ -46,6 +46,11 @@ bool filter_ask(void)
 	return true;
 }
 
+bool filter_is_sanitized(void)
+{
+	return false;
+}
+
 void landing_hold(void)
 {
 }

@@ -142,14 +142,14 @@ static void test_alike(void **state)
 {
 	struct choice *c = on_trial();
 
-	assert_int_equal(trial(c, 98, 100), 2 * CHOICE_ENOUGH);
-	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
+	assert_int_equal(trial(c, 101, 100), 2 * CHOICE_ENOUGH);
+	assert_int_equal(choice_ask(c), CHOICE_LAND);
 	c = on_trial();
 	assert_int_equal(trial(c, 100, 100), 2 * CHOICE_ENOUGH);
-	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
-	c = on_trial();
-	trial(c, 96, 100);
 	assert_int_equal(choice_ask(c), CHOICE_LAND);
+	c = on_trial();
+	trial(c, 102, 100);
+	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
 }
 
 /* A disturbed unit among the first four does not decide, and a lucky one does not. */
