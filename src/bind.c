@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* bind.c - see bind.h. Takes the loader's locks and may allocate: never from a signal handler of ours. */
+/*
+ * bind.c - see bind.h. Takes the loader's locks and may allocate: never from a signal handler of
+ * ours.
+ */
 #include <string.h>
 
 #include "bind.h"
@@ -12,7 +15,9 @@ static bool goes_round(const char *name)
 	return strncmp(name, "__libc_free", 11) == 0 || strncmp(name, "__libc_realloc", 14) == 0;
 }
 
-/* The hook, where FOUND is what it stands for; else FOUND, and if there is a hook it is gone round. */
+/*
+ * The hook, where FOUND is what it stands for; else FOUND, and if there is a hook it is gone round.
+ */
 static void *hook_or(void *found, const char *name)
 {
 	void *own = hook_own(name);

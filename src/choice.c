@@ -94,7 +94,10 @@ static uint64_t middle(const struct choice *c, enum choice_way way)
 	return sum / (n - 2 * from);
 }
 
-/* Of a hundred pairs of a unit that landed and one that did not, in how many did the former cost less? */
+/*
+ * Of a hundred pairs of a unit that landed and one that did not, in how many did the former cost
+ * less?
+ */
 static unsigned wins(const struct choice *c)
 {
 	unsigned land = units(c, CHOICE_LAND), plain = units(c, CHOICE_PLAIN), won = 0;

@@ -4,15 +4,15 @@
  *
  * No constant can say it. A buffer that is used for one chunk costs two changes of the page tables,
  * a slow client makes three calls of one, and what a copy costs is the machine's business. So after
- * its first chunks a site is on trial: units of some chunks go the one way and the other, in
- * turn, and meter.h says what each cost. Four of each that lie apart decide; the less they do the
- * more are taken, up to 32. The middle half of them counts, so that neither a lucky unit nor a
- * disturbed one does. The trial is repeated after a hundred times as many chunks, and ever more rarely
- * while its answer stays the same.
+ * its first chunks a site is on trial: units of some chunks go the one way and the other, in turn,
+ * and meter.h says what each cost. Four of each that lie apart decide; the less they do the more
+ * are taken, up to 32. The middle half of them counts, so that neither a lucky unit nor a disturbed
+ * one does. The trial is repeated after a hundred times as many chunks, and ever more rarely while
+ * its answer stays the same.
  *
- * What is kept for a site is kept for each size of its chunks, by powers of two, and for files of one
- * chunk, of two, of four, and longer ones: a buffer that is armed for one chunk may
- * lose where a long file wins.
+ * What is kept for a site is kept for each size of its chunks, by powers of two, and for files of
+ * one chunk, of two, of four, and longer ones: a buffer that is armed for one chunk may lose where
+ * a long file wins.
  *
  * All of it are hints: what racing threads mix up is a measurement, never a byte. The table is
  * shared by a process and those that it forks: most servers that fork for a
@@ -65,7 +65,9 @@ static inline unsigned choice_class(size_t n, unsigned size)
 	return chunk << 2 | (size == 0 || chunks > 3 ? 3 : chunks);
 }
 
-/* The row of CALLER and CLASS. Never NULL: when the table is full, one that lands and never learns. */
+/*
+ * The row of CALLER and CLASS. Never NULL: when the table is full, one that lands and never learns.
+ */
 struct choice *choice_of(uintptr_t caller, unsigned class);
 
 /* Where a trial ends unfinished, or the next begins: the way, or MEASURE. */
@@ -98,7 +100,10 @@ void choice_carry(struct choice *c, uint64_t ns);
 /* How much memory choice_share takes; zeros. */
 size_t choice_size(void);
 
-/* From now on the table is in MEMORY, with what is known so far: shared with those that will be forked. */
+/*
+ * From now on the table is in MEMORY, with what is known so far: shared with those that will be
+ * forked.
+ */
 void choice_share(void *memory);
 
 #endif

@@ -308,7 +308,10 @@ static bool set_text(struct config *c, const struct config_option *o, struct pie
 	for (i = 0; i < p.length; i++) {
 		if (p.text[i] == '\\' && i + 1 < p.length)
 			i++;
-		/* nor are there blanks at the ends that had a backslash before them: a dump is read again */
+		/*
+		 * nor are there blanks at the ends that had a backslash before them: a dump is read
+		 * again
+		 */
 		if (n > 0 || !is_blank(p.text[i]))
 			to[n++] = p.text[i];
 	}

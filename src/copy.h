@@ -25,7 +25,10 @@ enum { COPY_IN = 0 };
  */
 bool copy_in(void *to, const void *from, size_t n);
 
-/* For the fault handler: CONTEXT (a ucontext_t) faulted in copy_in; it is to return false. False if not. */
+/*
+ * For the fault handler: CONTEXT (a ucontext_t) faulted in copy_in; it is to return false. False if
+ * not.
+ */
 bool copy_gave_up(void *context);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_sendfile.c - segments of files by sendfile, of streams by splice, memory by sendmsg; see engine.h. */
+/*
+ * engine_sendfile.c - segments of files by sendfile, of streams by splice, memory by sendmsg; see
+ * engine.h.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -48,7 +51,10 @@ static void note_swallowed_error(int fd, struct fd_entry *e)
 		fd_owe(e, info.tcpi_retransmits || info.tcpi_probes ? ETIMEDOUT : ECONNRESET);
 }
 
-/* The file is shorter than what read promised: the rest cannot be had, and the peer must not take it for complete. */
+/*
+ * The file is shorter than what read promised: the rest cannot be had, and the peer must not take
+ * it for complete.
+ */
 static ssize_t end_truncated(int fd, enum verdict *why)
 {
 	*why = VERDICT_TRUNCATED;
@@ -84,7 +90,9 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
 	return r ? r : -EINVAL; /* it is not empty: the kernel cannot */
 }
 
-/* N bytes that lie in a row in the source of G, from where G begins. 0: the file ends before them. */
+/*
+ * N bytes that lie in a row in the source of G, from where G begins. 0: the file ends before them.
+ */
 static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t n, int flags,
 			   enum verdict *why)
 {
@@ -109,7 +117,10 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 	}
 }
 
-/* How many bytes from segment I on lie in a row in one file: one call sends them. *NEXT gets the first that does not. */
+/*
+ * How many bytes from segment I on lie in a row in one file: one call sends them. *NEXT gets the
+ * first that does not.
+ */
 static size_t row_of(const struct segments *s, unsigned i, unsigned *next)
 {
 	const struct segment *first = &s->seg[i];
@@ -122,7 +133,10 @@ static size_t row_of(const struct segments *s, unsigned i, unsigned *next)
 	return n;
 }
 
-/* The memory segments from I on, up to the next of a file, in one sendmsg. *NEXT gets where that is. */
+/*
+ * The memory segments from I on, up to the next of a file, in one sendmsg. *NEXT gets where that
+ * is.
+ */
 static ssize_t send_memory(int fd, const struct segments *s, unsigned i, int flags, unsigned *next)
 {
 	struct iovec iov[PIECES];
@@ -151,7 +165,9 @@ static bool spread(const struct segments *s, unsigned from, unsigned to, size_t 
 	return true;
 }
 
-/* An error after a part was sent is the next call's; one that the kernel forgot meanwhile is owed. */
+/*
+ * An error after a part was sent is the next call's; one that the kernel forgot meanwhile is owed.
+ */
 static ssize_t stop_at(struct fd_entry *e, size_t total, ssize_t r)
 {
 	if (total == 0)

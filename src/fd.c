@@ -62,7 +62,10 @@ bool fd_has_send_timeout(int fd)
 	return t.tv_sec || t.tv_usec;
 }
 
-/* Was a socket looked up? Then one that listens is too, once, and those that it accepts need not be. */
+/*
+ * Was a socket looked up? Then one that listens is too, once, and those that it accepts need not
+ * be.
+ */
 static _Atomic bool sinks_asked;
 
 /* Allow-list: what is not TCP, MPTCP or a UNIX stream has rules of its own. */
@@ -319,7 +322,9 @@ void fd_evade(int fd)
 	pipes_evade(fd);
 	if (!fd_is_ours(fd))
 		return;
-	/* the pipe that libunwind tries addresses with: it must not write to what comes there now */
+	/*
+	 * the pipe that libunwind tries addresses with: it must not write to what comes there now
+	 */
 	unwind_stop();
 	fd_unmark_ours(fd);
 }

@@ -101,7 +101,9 @@ static inline bool fd_is_socket(int fd)
 	return e && relaxed(e->born) != STATS_KIND_UNKNOWN;
 }
 
-/* The same of FD, whose entry is E; asks the kernel if nothing is known of it, once if it is one. */
+/*
+ * The same of FD, whose entry is E; asks the kernel if nothing is known of it, once if it is one.
+ */
 bool fd_is_known_socket(int fd, struct fd_entry *e);
 
 /* How many descriptors owe an error (fd_entry.owed). 0: no hook need look. */

@@ -60,7 +60,10 @@ static _Atomic uint64_t counted_at;
 static _Atomic int fitness;
 enum { UNKNOWN, FIT, UNFIT };
 
-/* For guard_hears_all: was the first thread asked whether it is alone, and is there what spoils it for good? */
+/*
+ * For guard_hears_all: was the first thread asked whether it is alone, and is there what spoils it
+ * for good?
+ */
 static _Atomic bool asked, missed;
 
 /* ---- is it to be had? ---- */
@@ -270,7 +273,10 @@ static uint64_t changed(unsigned long how, uint64_t before, uint64_t set)
 	return how == SIG_UNBLOCK ? before & ~set : set;
 }
 
-/* rt_sigprocmask: a mask that were set here would be gone with the handler, so CONTEXT's is changed. */
+/*
+ * rt_sigprocmask: a mask that were set here would be gone with the handler, so CONTEXT's is
+ * changed.
+ */
 static long change_mask(ucontext_t *context, const unsigned long arg[6])
 {
 	struct thread *t = thread_self_record;

@@ -13,8 +13,8 @@
  * calls (pthread_create, a thread's end, posix_spawn, abort), and a call that is dispatched
  * while SIGSYS is blocked kills. And what everybody calls costs 15 ns so, not 700.
  *
- * A thread is enrolled before it lands, and at its birth; for good, since a mask or a handler
- * that blocks SIGSYS must not go by unseen. Where libc or the kernel is not fit, guard_on becomes false
+ * A thread is enrolled before it lands, and at its birth; for good, since a mask or a handler that
+ * blocks SIGSYS must not go by unseen. Where libc or the kernel is not fit, guard_on becomes false
  * when the first thread is to be enrolled, and the hooks are all there is.
  */
 #ifndef SHUNT_GUARD_H
@@ -32,7 +32,10 @@ extern _Atomic bool guard_on __attribute__((visibility("hidden")));
 /* From the constructor, before sig_init: looks at the setting. */
 void guard_init(void);
 
-/* Can it be had? Looks at libc and the kernel, the first time. For who is to be enrolled, and the report. Signal safe. */
+/*
+ * Can it be had? Looks at libc and the kernel, the first time. For who is to be enrolled, and the
+ * report. Signal safe.
+ */
 bool guard_available(void);
 
 /*
@@ -49,7 +52,10 @@ static inline void guard_enter(void)
 		guard_enrol();
 }
 
-/* Reads that landed since the last account of what the guard costs; one that threads lose does not matter. */
+/*
+ * Reads that landed since the last account of what the guard costs; one that threads lose does not
+ * matter.
+ */
 extern _Atomic unsigned guard_chunks __attribute__((visibility("hidden")));
 
 static inline void guard_landed(void)
@@ -72,14 +78,15 @@ void guard_forked(void);
 /*
  * ---- is everything heard? ----
  *
- * True: nothing in this process can change the address space, from now on until this is
- * asked again, but by a call that a hook or the guard hears before it is made, with
- * two exceptions. One is libc itself, which gives back and moves what the program
- * gave back before: so this says nothing of a landing of which `freed` is set, and of one that is read
- * into again after that not before landing_mean has taken it as new. The other are those that the
- * contract leaves out: debuggers, and the child of a vfork before its exec.
+ * True: nothing in this process can change the address space, from now on until this is asked
+ * again, but by a call that a hook or the guard hears before it is made, with two exceptions. One
+ * is libc itself, which gives back and moves what the program gave back before: so this says
+ * nothing of a landing of which `freed` is set, and of one that is read into again after that not
+ * before landing_mean has taken it as new. The other are those that the contract leaves out:
+ * debuggers, and the child of a vfork before its exec.
  *
- * How it is known is in doc/transparency.md. A load and a test; from true it may become false at any time.
+ * How it is known is in doc/transparency.md. A load and a test; from true it may become false at
+ * any time.
  */
 extern _Atomic bool guard_complete __attribute__((visibility("hidden")));
 
@@ -88,12 +95,16 @@ static inline bool guard_hears_all(void)
 	return likely(atomic_load_explicit(&guard_complete, memory_order_acquire));
 }
 
-/* From now on there may be calls that nobody hears: guard_hears_all is false for good. Signal safe. */
+/*
+ * From now on there may be calls that nobody hears: guard_hears_all is false for good. Signal safe.
+ */
 void guard_misses(void);
 
 /* ---- guard_args.c: safe in that handler, and reads no memory of the program's ---- */
 
-/* Opens what a call of NUMBER with these arguments can reach; for a number not known, everything. */
+/*
+ * Opens what a call of NUMBER with these arguments can reach; for a number not known, everything.
+ */
 void guard_open(long number, const unsigned long arg[6]);
 
 /*

@@ -148,7 +148,10 @@ static void closes_range(unsigned first, unsigned last, int flags)
 		shunt_stand_aside();
 }
 
-/* What a lock covers is in memory that is not read here: it is taken for the kind that ends landing. */
+/*
+ * What a lock covers is in memory that is not read here: it is taken for the kind that ends
+ * landing.
+ */
 static void controls(int fd, int command)
 {
 	switch (command) {
@@ -246,7 +249,10 @@ static bool ends_laziness(long number, const unsigned long arg[6])
 	case SYS_prctl:
 		return arg[0] == PR_SET_SECCOMP || arg[0] == PR_SET_SYSCALL_USER_DISPATCH;
 	case SYS_seccomp: case SYS_userfaultfd: case MSEAL:
-	/* the kernel will use memory later; who was set up before the first landing is heard of here */
+	/*
+	 * the kernel will use memory later; who was set up before the first landing is heard of
+	 * here
+	 */
 	case SYS_io_uring_setup: case SYS_io_uring_enter: case SYS_io_uring_register:
 	case SYS_io_setup: case SYS_io_submit:
 	/* they have a mask for as long as they wait, and it cannot be changed where it lies */

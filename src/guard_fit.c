@@ -80,7 +80,9 @@ static bool libc_is_whole(void)
 	return strncmp(v, "2.", 2) == 0 && atoi(v + 2) >= 34;
 }
 
-/* Where another object has taken libc's name, or the program has a stub for it, no gate is found. */
+/*
+ * Where another object has taken libc's name, or the program has a stub for it, no gate is found.
+ */
 static bool libc_is_fit(void)
 {
 	const ElfW(Ehdr) *libc = find_libc();

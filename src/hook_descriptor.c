@@ -130,7 +130,10 @@ EXPORT int creat64(const char *path, mode_t mode)
 	return fresh(REAL(creat64)(path, mode));
 }
 
-/* libunwind keeps a pipe to try addresses with: the program must not come to see it, nor lose the numbers. */
+/*
+ * libunwind keeps a pipe to try addresses with: the program must not come to see it, nor lose the
+ * numbers.
+ */
 static int own_pipe(int fd[2], int ret)
 {
 	for (int i = 0; ret == 0 && i < 2; i++) {
@@ -303,7 +306,10 @@ static void before_lock(int fd, int command, const struct flock *lock)
 					      ? SOURCE_WHOLE_LOCK : SOURCE_OTHER_LOCK);
 }
 
-/* Does fcntl COMMAND take a lock or lease, or change the status flags? Then our duplicate must be gone before. */
+/*
+ * Does fcntl COMMAND take a lock or lease, or change the status flags? Then our duplicate must be
+ * gone before.
+ */
 static void before_fcntl(int fd, int command, void *argument)
 {
 	const struct flock *lock = argument;

@@ -15,7 +15,10 @@
 /* Nothing is armed, and the real function is known. */
 #define HOOK_IDLE(name) likely(!landing_any() && real_##name != NULL)
 
-/* Can [p, p + n), once its landings are open, be read at all? Two calls of the kernel's; keeps errno. */
+/*
+ * Can [p, p + n), once its landings are open, be read at all? Two calls of the kernel's; keeps
+ * errno.
+ */
 bool hook_readable(const void *p, size_t n);
 
 /*

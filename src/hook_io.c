@@ -177,7 +177,10 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 	return io_write_done(fd, iov, (size_t)count, REAL(writev)(fd, iov, count), CALLER);
 }
 
-/* Writes at an offset go to files: nothing is rewritten, but the pieces are opened and the file's own landings filled. */
+/*
+ * Writes at an offset go to files: nothing is rewritten, but the pieces are opened and the file's
+ * own landings filled.
+ */
 #define PWRITE_BODY(name, fd, opening, ...)                                                        \
 	if (source_any() && !hook_passive()) {                                                     \
 		io_file_changes(fd);                                                        \

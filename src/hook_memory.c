@@ -50,7 +50,9 @@ static COLD size_t landed_block(void *p)
 	if (!p)
 		return 0;
 	if (!hook_usable_size) {
-		/* its end is not known: whatever lies above its start might be inside, and is kept */
+		/*
+		 * its end is not known: whatever lies above its start might be inside, and is kept
+		 */
 		landing_open(p, UINTPTR_MAX - (uintptr_t)p);
 		return 0;
 	}
@@ -252,7 +254,10 @@ static bool taints(int advice)
 	       advice == MADV_MERGEABLE || advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE;
 }
 
-/* These change neither what a file mapping shows nor whether it can be read; of others it is not known. */
+/*
+ * These change neither what a file mapping shows nor whether it can be read; of others it is not
+ * known.
+ */
 static bool keeps_mappings(int advice)
 {
 	return (advice >= MADV_NORMAL && advice <= MADV_DONTNEED) ||
@@ -383,7 +388,10 @@ static void *open_deeply(const char *file, int mode)
 	return handle;
 }
 
-/* A path says what is meant whoever the caller is; else that is libc's to judge, and not ours to follow. */
+/*
+ * A path says what is meant whoever the caller is; else that is libc's to judge, and not ours to
+ * follow.
+ */
 static void *(*deep_way(const char *file))(const char *, int)
 {
 	if (strchr(file, '/') && !strchr(file, '$'))
@@ -407,7 +415,10 @@ void *(*hook_before_dlmopen(Lmid_t space, const char *file, int mode))(Lmid_t, c
 {
 	(void)file;
 	landing_open_all();
-	/* another libc, past the hooks, which blocks SIGSYS over calls that are dispatched; or the same */
+	/*
+	 * another libc, past the hooks, which blocks SIGSYS over calls that are dispatched; or the
+	 * same
+	 */
 	if (space != LM_ID_BASE || mode & RTLD_DEEPBIND)
 		shunt_stand_aside();
 	return REAL(dlmopen);
@@ -416,7 +427,10 @@ void *(*hook_before_dlmopen(Lmid_t space, const char *file, int mode))(Lmid_t, c
 /* Whose caller counts, and who else is to find us, is left to the real one. */
 void *(*hook_before_dlsym(void *handle, const char *name))(void *, const char *)
 {
-	/* a sanitizer's runtime looks for libc's functions, strcmp too, before it can stand being called */
+	/*
+	 * a sanitizer's runtime looks for libc's functions, strcmp too, before it can stand being
+	 * called
+	 */
 	if (handle == RTLD_DEFAULT || filter_is_sanitized())
 		return hook_dlsym();
 	if (handle != RTLD_NEXT)

@@ -312,7 +312,9 @@ EXPORT void __longjmp_chk(jmp_buf env, int value)
 
 /* ---- threads ---- */
 
-/* A thread that is cancelled anywhere would be while it holds a lock, unless signals are blocked. */
+/*
+ * A thread that is cancelled anywhere would be while it holds a lock, unless signals are blocked.
+ */
 EXPORT int pthread_setcanceltype(int type, int *old)
 {
 	if (type == PTHREAD_CANCEL_ASYNCHRONOUS)

@@ -77,7 +77,10 @@ struct select_sets {
 	fd_set saved[3];
 };
 
-/* Opens the sets and keeps a copy of each. False if they are larger than an fd_set: then the wait is not cut. */
+/*
+ * Opens the sets and keeps a copy of each. False if they are larger than an fd_set: then the wait
+ * is not cut.
+ */
 static bool save_sets(struct select_sets *s, int n)
 {
 	size_t bytes = n > 0 ? ((size_t)n + 63) / 64 * 8 : 0;
@@ -106,7 +109,9 @@ static struct timeval grace_of(int ms)
 	return (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 }
 
-/* Waits for MS of TIMEOUT first; what the kernel leaves of the whole is written back, as it would. */
+/*
+ * Waits for MS of TIMEOUT first; what the kernel leaves of the whole is written back, as it would.
+ */
 static COLD int cut_select(select_fn *real, int n, struct select_sets *s, struct timeval *timeout,
 			   int ms)
 {

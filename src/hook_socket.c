@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_socket.c - sockets: receiving, sending, accepting, options; and what the program sends without a copy itself. */
+/*
+ * hook_socket.c - sockets: receiving, sending, accepting, options; and what the program sends
+ * without a copy itself.
+ */
 #undef _FORTIFY_SOURCE
 
 #include <errno.h>
@@ -34,7 +37,8 @@ static bool receive_idle(void)
 }
 
 /*
- * recv without flags is read. With flags it has rules that splice does not know, and is only opened for.
+ * recv without flags is read. With flags it has rules that splice does not know, and is only opened
+ * for.
  */
 #define RECV_BODY(name, fd, buf, n, flags, ...)                                                    \
 	struct io_read r;                                                                          \

@@ -17,7 +17,10 @@ bool host_protect(size_t n);
 /* N bytes of these are about to be opened, or are gone: the room is theirs again. */
 void host_open(size_t n);
 
-/* Is room kept? A second thread could take what host_open gives back; then it must not come to that. */
+/*
+ * Is room kept? A second thread could take what host_open gives back; then it must not come to
+ * that.
+ */
 bool host_keeps_room(void);
 
 #endif

@@ -4,8 +4,9 @@
  *
  * Only what the kernel promises for every process: sealed memory, fs-verity, file systems that
  * cannot be written, a superblock that is read-only (a mount that is read-only says nothing: the
- * same files may be writable by another), and the attribute of chattr(1). Two of these can be taken back, by a remount
- * or by who may use chattr: whoever writes then moves the stamps, which are compared at each chunk.
+ * same files may be writable by another), and the attribute of chattr(1). Two of these can be taken
+ * back, by a remount or by who may use chattr: whoever writes then moves the stamps, which are
+ * compared at each chunk.
  */
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -61,7 +62,10 @@ static bool read_only_by_nature(long type)
 	return type == EROFS_SUPER_MAGIC_V1 || type == SQUASHFS_MAGIC || type == ISOFS_SUPER_MAGIC;
 }
 
-/* File systems whose superblock is theirs alone: of a network's, or of a layer over others, it says nothing. */
+/*
+ * File systems whose superblock is theirs alone: of a network's, or of a layer over others, it says
+ * nothing.
+ */
 static bool is_local(long type)
 {
 	return type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC ||

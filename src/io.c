@@ -58,7 +58,10 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 	return ret;
 }
 
-/* The same for what is no file. What is landed in the buffer is made ready for the program's own call. */
+/*
+ * The same for what is no file. What is landed in the buffer is made ready for the program's own
+ * call.
+ */
 static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, struct io_read *r)
 {
 	ssize_t ret = LAND_PLAINLY;

@@ -22,7 +22,10 @@
 
 #define CALLER __builtin_return_address(0)
 
-/* Nothing is landed, nobody owes an error, and N bytes are no chunk: only the real function is of use. */
+/*
+ * Nothing is landed, nobody owes an error, and N bytes are no chunk: only the real function is of
+ * use.
+ */
 static inline bool io_idle(size_t n)
 {
 	return hook_passive() || (n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0));
@@ -37,7 +40,8 @@ static inline bool io_write_idle(size_t n)
 
 /*
  * Of a read of N bytes from FD that could not land and meets nothing landed, and is of no regular
- * file: the entry, else NULL. The call is made at once, and then io_read_small tells what came to BUF.
+ * file: the entry, else NULL. The call is made at once, and then io_read_small tells what came to
+ * BUF.
  */
 static inline const struct fd_entry *io_is_small(int fd, size_t n)
 {
@@ -71,7 +75,10 @@ ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret
 bool io_readv_begin(int fd, const struct iovec *iov, int count, off_t at, const void *caller,
 		    struct io_read *r, ssize_t *ret);
 
-/* Before a write. True: done, with *RET and errno. False: the caller makes the real call, then io_write_done. */
+/*
+ * Before a write. True: done, with *RET and errno. False: the caller makes the real call, then
+ * io_write_done.
+ */
 bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, const void *caller,
 		    ssize_t *ret);
 
@@ -97,7 +104,10 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
 	return send_watch_one(fd, buf, ret, caller);
 }
 
-/* Nothing is landed, mapped or measured, and no error is owed: a write to FD is noted, and goes its way. */
+/*
+ * Nothing is landed, mapped or measured, and no error is owed: a write to FD is noted, and goes its
+ * way.
+ */
 static inline bool io_write_plain(int fd)
 {
 	if (source_any() || unlikely(fd_debts) || unlikely(relaxed(meter_active)))
@@ -106,13 +116,19 @@ static inline bool io_write_plain(int fd)
 	return true;
 }
 
-/* The file FD, if it is one, is about to be written to: what is landed of it must be what it was. Keeps errno. */
+/*
+ * The file FD, if it is one, is about to be written to: what is landed of it must be what it was.
+ * Keeps errno.
+ */
 void io_file_changes(int fd);
 
 /* Can the array of COUNT pieces be read (once open)? If not it is the kernel's to refuse. */
 bool io_pieces_readable(const struct iovec *iov, size_t count);
 
-/* Opens what an array of pieces reaches, the array first; nothing for one that the kernel would refuse. */
+/*
+ * Opens what an array of pieces reaches, the array first; nothing for one that the kernel would
+ * refuse.
+ */
 void io_open_pieces(const struct iovec *iov, size_t count);
 
 #endif

@@ -28,10 +28,16 @@
 /* Measured per route, file -> socket: below these a landing does not pay. */
 enum { MIN_ODD = 32 * 1024, MIN_ALIGNED = 16 * 1024 };
 
-/* As much is read ahead at a time at the least, but for a file's first pages: half of the kernel's default. */
+/*
+ * As much is read ahead at a time at the least, but for a file's first pages: half of the kernel's
+ * default.
+ */
 enum { STRETCH = 64 * 1024 };
 
-/* Nanoseconds for which the head of the next chunk, read along with a tail, is taken as read just now. */
+/*
+ * Nanoseconds for which the head of the next chunk, read along with a tail, is taken as read just
+ * now.
+ */
 enum { AHEAD_AGE = 1000000000 };
 
 /* A read in the making. */
@@ -109,7 +115,10 @@ static bool resident(int fd, off_t offset, size_t n)
 	return true;
 }
 
-/* The whole pages that would be armed: inside the buffer, less those that the program is known to touch. */
+/*
+ * The whole pages that would be armed: inside the buffer, less those that the program is known to
+ * touch.
+ */
 static enum verdict plan_pages(struct attempt *a, struct site *site)
 {
 	if (unlikely(site->head | site->tail))
@@ -196,7 +205,10 @@ static enum verdict check_file(struct attempt *a)
 	v = source_still(a->source, &a->st);
 	if (v != VERDICT_REWRITTEN)
 		return v;
-	/* at the end of the file, or at its start again: the same number, the same file, opened anew */
+	/*
+	 * at the end of the file, or at its start again: the same number, the same file, opened
+	 * anew
+	 */
 	if (offset == LAND_AT_OFFSET)
 		offset = steady(a) ? prim_lseek(a->fd, 0, SEEK_CUR) : 0;
 	return offset > a->st.st_size - (off_t)a->n ? VERDICT_NEAR_END : VERDICT_REWRITTEN;
@@ -226,7 +238,10 @@ static enum verdict reserve(struct attempt *a)
 	return v == VERDICT_REWRITTEN && end > a->st.st_size ? VERDICT_NEAR_END : v;
 }
 
-/* ---- edges: the parts of the buffer before and behind the armed pages, with copies to compare with at the write ---- */
+/*
+ * ---- edges: the parts of the buffer before and behind the armed pages, with copies to compare
+ * with at the write ----
+ */
 
 /* Does the chunk begin where the last one ended, as in a loop over a file? */
 static bool follows(const struct attempt *a)

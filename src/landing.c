@@ -246,8 +246,8 @@ static bool fill(struct landing *l, uintptr_t lo, uintptr_t hi)
 }
 
 /*
- * Is a piece of protected memory of L's still? If it goes on beyond L's pages, another landing must lie
- * there: else it is somebody's reserve of addresses, which has to be empty when it is used.
+ * Is a piece of protected memory of L's still? If it goes on beyond L's pages, another landing must
+ * lie there: else it is somebody's reserve of addresses, which has to be empty when it is used.
  */
 static bool is_own(const struct landing *l, const struct maps_armed *a)
 {
@@ -255,7 +255,10 @@ static bool is_own(const struct landing *l, const struct maps_armed *a)
 	       (a->whole_hi <= landing_hi(l) || next_slot(0, a->hi, a->hi + 1) >= 0);
 }
 
-/* Freed and given back to the kernel, or changed by a call that no hook heard: some of L's pages, or all. */
+/*
+ * Freed and given back to the kernel, or changed by a call that no hook heard: some of L's pages,
+ * or all.
+ */
 static void open_rest(struct landing *l)
 {
 	uintptr_t lo = landing_lo(l), hi = landing_hi(l);
@@ -330,7 +333,10 @@ static void freed_locked(struct landing *l)
 	open_rest(l);
 }
 
-/* The program looked into L, one way or another, or could not send it, for WHY: what is learned from it. */
+/*
+ * The program looked into L, one way or another, or could not send it, for WHY: what is learned
+ * from it.
+ */
 static void learn_loss(struct landing *l, enum verdict why)
 {
 	struct stats_route *route = atomic_load(&l->route);
@@ -353,7 +359,9 @@ static void note_filled(const struct landing *l, enum verdict why)
 /* Why something is opened: a sink's verdict, or one of these. */
 enum { LOOKED = VERDICT_LOOKED_AT, NEUTRAL = VERDICT_FILLED, VOID = VERDICT_COUNT, FREED, RECEIVED };
 
-/* L is locked; WHOLE: all of its armed pages are concerned, so that a void content needs no fill. */
+/*
+ * L is locked; WHOLE: all of its armed pages are concerned, so that a void content needs no fill.
+ */
 static void open_for(struct landing *l, bool whole, int why)
 {
 	if (why == RECEIVED)
@@ -441,7 +449,10 @@ void landing_open_string(const char *s)
 {
 	if (!landing_any() || !s)
 		return;
-	/* up to the end of its page it cannot meet another landing; beyond, the bytes tell whether it goes on */
+	/*
+	 * up to the end of its page it cannot meet another landing; beyond, the bytes tell whether
+	 * it goes on
+	 */
 	for (uintptr_t at = (uintptr_t)s;; ) {
 		uintptr_t end = page_down(at) + shunt_page;
 
@@ -477,7 +488,10 @@ static bool of_source(const struct landing *l, uint64_t index)
 
 static bool unfinished_of_fd(const struct landing *l, uint64_t fd)
 {
-	/* what is kept of a stream lies in a pipe, which is wanted elsewhere; a lease keeps writers waiting */
+	/*
+	 * what is kept of a stream lies in a pipe, which is wanted elsewhere; a lease keeps writers
+	 * waiting
+	 */
 	return l->fd == (int)fd && (l->is_stream || l->written < l->length || lease_any());
 }
 
@@ -517,7 +531,8 @@ void landing_settle_thread(int thread)
 
 /*
  * Where the kernel cannot be asked, protecting the pages once more is the question, and who opens
- * them just now, another thread or a handler of this one, must be through with it or not have begun.
+ * them just now, another thread or a handler of this one, must be through with it or not have
+ * begun.
  */
 static COLD bool assert_armed(struct landing *l, uint32_t sequence, uintptr_t lo, uintptr_t hi)
 {
@@ -686,7 +701,10 @@ static bool open_freed(struct landing *l, uintptr_t address)
 	return open_part(l, lo, hi);
 }
 
-/* A look near an end of a stream's chunk: that end is part of the edge from then on. False if it is near neither. */
+/*
+ * A look near an end of a stream's chunk: that end is part of the edge from then on. False if it is
+ * near neither.
+ */
 static bool learn_end(struct site *site, size_t from_head, size_t from_tail)
 {
 	if (from_head <= EDGE_LOOKS && site->head < from_head) {

@@ -19,7 +19,10 @@
 #include "stats.h"
 #include "verdict.h"
 
-/* An edge is a part of a page, and up to two more that are looked at; a tail and the next head lie in a row. */
+/*
+ * An edge is a part of a page, and up to two more that are looked at; a tail and the next head lie
+ * in a row.
+ */
 enum { EDGE_PAGES = 3, EDGE_LOOKS = 2, EDGE_ROOM = 2 * EDGE_PAGES };
 
 struct stream;
@@ -111,7 +114,9 @@ void landing_void(const void *p, size_t n) NO_ACCESS;
 void landing_before_free(const void *p, size_t n) NO_ACCESS;
 void landing_after_free(const void *p, size_t n) NO_ACCESS;
 
-/* What is landed in [p, p + n) cannot be sent, because of WHY: it is filled, and tried again later. */
+/*
+ * What is landed in [p, p + n) cannot be sent, because of WHY: it is filled, and tried again later.
+ */
 void landing_refuse(const void *p, size_t n, enum verdict why);
 
 /*
@@ -151,7 +156,10 @@ void landing_forked(void);
 /* Fills and opens what refers to source INDEX. */
 void landing_open_source(int index);
 
-/* The program closes its descriptor FD: chunks read from it that are not yet written whole are filled. */
+/*
+ * The program closes its descriptor FD: chunks read from it that are not yet written whole are
+ * filled.
+ */
 void landing_close(int fd);
 
 /* Fills and opens what nobody has touched since BEFORE (prim_now() time). */
@@ -162,7 +170,10 @@ void landing_settle_thread(int thread);
 
 /* ---- for the reading side (land.c) ---- */
 
-/* The landing whose buffer begins at BASE: the one there is, or a free slot; NULL if the table is full. */
+/*
+ * The landing whose buffer begins at BASE: the one there is, or a free slot; NULL if the table is
+ * full.
+ */
 struct landing *landing_claim(uintptr_t base);
 struct landing *landing_find(uintptr_t base);
 

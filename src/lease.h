@@ -2,12 +2,13 @@
 /*
  * lease.h - source:lease: a file cannot change while something of it is landed or being sent.
  *
- * A read lease is held on our descriptor of the file. Who opens the file for writing, or
- * truncates it, then waits in the kernel until the lease is given back, for as long as
- * /proc/sys/fs/lease-break-time says at most. Nobody is told of it by a signal, which would interrupt what the program waits in:
- * we look whenever a chunk passes and before each wait, once in LEASE_LOOK_MS at most. A file that
- * somebody wants to write is filled where it is landed, from what it still is, and the lease goes.
- * Before any longer wait of the program's nothing is landed (sleep.h), and so no lease is held.
+ * A read lease is held on our descriptor of the file. Who opens the file for writing, or truncates
+ * it, then waits in the kernel until the lease is given back, for as long as
+ * /proc/sys/fs/lease-break-time says at most. Nobody is told of it by a signal, which would
+ * interrupt what the program waits in: we look whenever a chunk passes and before each wait, once
+ * in LEASE_LOOK_MS at most. A file that somebody wants to write is filled where it is landed, from
+ * what it still is, and the lease goes. Before any longer wait of the program's nothing is landed
+ * (sleep.h), and so no lease is held.
  *
  * A lease belongs to an open file description. Ours is not the program's: its own leases, owner and
  * signal stay what they are, and nothing is left behind by a SIGKILL where others have the
@@ -46,7 +47,10 @@ enum verdict lease_ask(int fd);
  */
 enum verdict lease_hold(struct source *s);
 
-/* The last landing of S ceased to name it, or a send from it ended: the lease goes unless it is needed. */
+/*
+ * The last landing of S ceased to name it, or a send from it ended: the lease goes unless it is
+ * needed.
+ */
 void lease_rest(struct source *s);
 
 /* This process is about to write S, or S loses its descriptor: the lease goes in any case. */

@@ -270,7 +270,9 @@ void mapping_take(struct mapping *m, uintptr_t p, size_t n)
 	}
 	if (m->lo && m->source >= 0)
 		source_hold_mapping(m->source);
-	/* the source may have gone just before the hold; what is still there had one all the time */
+	/*
+	 * the source may have gone just before the hold; what is still there had one all the time
+	 */
 	if (m->lo && !mapping_still(p, m->serial)) {
 		if (m->source >= 0)
 			source_abandon(m->source);

@@ -66,7 +66,9 @@ bool mapping_find(uintptr_t p, size_t n, struct mapping *m);
 /* Is what was found at P with that SERIAL still there, unchanged? */
 bool mapping_still(uintptr_t p, uint64_t serial);
 
-/* The system calls that all this has made since it was last asked: a row of the report bears them. */
+/*
+ * The system calls that all this has made since it was last asked: a row of the report bears them.
+ */
 unsigned mapping_calls(void);
 
 /* In the child of a fork: takes anew the holds on sources. */

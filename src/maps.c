@@ -122,7 +122,10 @@ static uint64_t parse_number(const char **s, const char *end, unsigned base)
 	return value;
 }
 
-/* One line of the text, "lo-hi rwxp offset dev inode   name"; returns where the next begins, NULL if cut. */
+/*
+ * One line of the text, "lo-hi rwxp offset dev inode   name"; returns where the next begins, NULL
+ * if cut.
+ */
 static const char *parse_line(const char *s, const char *end, struct area *a)
 {
 	const char *line_end = s;
@@ -338,7 +341,10 @@ bool maps_shows_file(uintptr_t lo, uintptr_t hi, const struct maps_file *f)
 	return true;
 }
 
-/* Kernels before 6.7: eight bytes for each page. Bit 63: it is there, 62: in swap, 61: the file's own. */
+/*
+ * Kernels before 6.7: eight bytes for each page. Bit 63: it is there, 62: in swap, 61: the file's
+ * own.
+ */
 static bool copies_by_entries(int fd, uintptr_t lo, uintptr_t hi)
 {
 	uint64_t entry[ENTRIES];

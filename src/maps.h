@@ -21,8 +21,8 @@
 enum verdict maps_can_land(uintptr_t lo, uintptr_t hi);
 
 /*
- * Is [lo, hi) one run of private anonymous pages that nobody may touch, as arming left it? Asks, and
- * changes nothing. UNKNOWN before kernel 6.11, and where there is no /proc.
+ * Is [lo, hi) one run of private anonymous pages that nobody may touch, as arming left it? Asks,
+ * and changes nothing. UNKNOWN before kernel 6.11, and where there is no /proc.
  */
 enum maps_answer { MAPS_ARMED, MAPS_OTHER, MAPS_UNKNOWN };
 enum maps_answer maps_seen_armed(uintptr_t lo, uintptr_t hi);
@@ -42,7 +42,10 @@ struct maps_armed {
 };
 bool maps_next_armed(uintptr_t lo, uintptr_t hi, struct maps_armed *found);
 
-/* Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at once. */
+/*
+ * Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at
+ * once.
+ */
 bool maps_allows(uintptr_t address, bool write);
 
 /* A file as the address space shows it, at one address: the numbers need not be those of fstat. */
@@ -51,7 +54,10 @@ struct maps_file {
 	bool shared;
 };
 
-/* What file is mapped at ADDRESS, if one is that cannot be written to there? False if none, or not known. */
+/*
+ * What file is mapped at ADDRESS, if one is that cannot be written to there? False if none, or not
+ * known.
+ */
 bool maps_file_at(uintptr_t address, struct maps_file *f);
 
 /*
@@ -67,7 +73,9 @@ bool maps_shows_file(uintptr_t lo, uintptr_t hi, const struct maps_file *f);
  */
 bool maps_has_copies(uintptr_t lo, uintptr_t hi);
 
-/* [p, p + n) is no longer plain (mlock, MADV_DONTFORK, ...): it never lands. SIZE_MAX: everything. */
+/*
+ * [p, p + n) is no longer plain (mlock, MADV_DONTFORK, ...): it never lands. SIZE_MAX: everything.
+ */
 void maps_taint(const void *p, size_t n);
 
 /* The process is about to lose rights: what it may see of itself by them must not outlast them. */

@@ -160,8 +160,8 @@ static enum verdict verdict_of(enum choice_way way, bool on_trial)
 }
 
 /*
- * More is on its way at a time than is followed: a crowd, for which landing pays least. Before it is
- * known whether it does, such a chunk goes plainly.
+ * More is on its way at a time than is followed: a crowd, for which landing pays least. Before it
+ * is known whether it does, such a chunk goes plainly.
  */
 static enum verdict not_followed(struct choice *c)
 {

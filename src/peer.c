@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* peer.c - the other end of a socket in words; see peer.h. inet_ntop and getpeername are not used: no hook, no locale. */
+/*
+ * peer.c - the other end of a socket in words; see peer.h. inet_ntop and getpeername are not used:
+ * no hook, no locale.
+ */
 #include <netinet/in.h>
 #include <string.h>
 

@@ -5,7 +5,9 @@
 
 #include <stddef.h>
 
-/* "127.0.0.1:4242", "[::1]:80", "unix" or "" into TO of SIZE bytes. Allocates nothing, keeps errno. */
+/*
+ * "127.0.0.1:4242", "[::1]:80", "unix" or "" into TO of SIZE bytes. Allocates nothing, keeps errno.
+ */
 void peer_name(int fd, char *to, size_t size);
 
 #endif

@@ -210,7 +210,10 @@ static struct pipe *take(struct pipe *t, unsigned n, bool open)
 	return NULL;
 }
 
-/* Loose, and held by a thread that is gone, or by this one in a call that a handler left by longjmp. */
+/*
+ * Loose, and held by a thread that is gone, or by this one in a call that a handler left by
+ * longjmp.
+ */
 static bool is_lost(const struct pipe *p, int self, int pid)
 {
 	int holder = p->holder;

@@ -50,7 +50,10 @@ void pipes_leave(struct pipe *p);
 /* Takes hold of P for this thread; false if another has it. */
 bool pipes_hold(struct pipe *p);
 
-/* P, which no landing names from now on and which somebody may hold: given back now or by its holder. */
+/*
+ * P, which no landing names from now on and which somebody may hold: given back now or by its
+ * holder.
+ */
 void pipes_drop(struct pipe *p);
 
 /* Throws the first N bytes of P away; P->at moves on. False if that failed: then P is of no use. */

@@ -73,7 +73,10 @@ int prim_dup_high(int fd)
 		if (ret >= 0)
 			return ret;
 	}
-	/* the last sixteenth of the numbers, where a program comes only when it is about to fail anyway */
+	/*
+	 * the last sixteenth of the numbers, where a program comes only when it is about to fail
+	 * anyway
+	 */
 	from = (long)(limit.rlim_cur - limit.rlim_cur / 16);
 	if (limit.rlim_cur < 64 || from < 32)
 		return -EMFILE;

@@ -24,13 +24,20 @@ void process_after_fork_child(void);
 /* Has this process forked, or does it come of a fork? */
 extern _Atomic bool process_has_kin;
 
-/* A call of the kernel's that forks, with memory of its own for the child: -1 and errno, or its result. */
+/*
+ * A call of the kernel's that forks, with memory of its own for the child: -1 and errno, or its
+ * result.
+ */
 long process_raw_fork(long number, long a, long b, long c, long d, long e);
 
-/* Rights are about to go: what is made by them is made now, what must not outlast them is closed. */
+/*
+ * Rights are about to go: what is made by them is made now, what must not outlast them is closed.
+ */
 void process_before_losing_rights(void);
 
-/* From here the process may end without passing through us again: marks the end, makes the report. */
+/*
+ * From here the process may end without passing through us again: marks the end, makes the report.
+ */
 void process_ending(void);
 
 /*

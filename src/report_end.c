@@ -89,7 +89,10 @@ static bool counted(void)
 static void report_process(struct target *t)
 {
 	if (config.format == FORMAT_JSON) {
-		/* who landed something has asked already; else what the kernel's release says must do */
+		/*
+		 * who landed something has asked already; else what the kernel's release says must
+		 * do
+		 */
 		if (counted() && atomic_load(&stats_peek_own()->arms))
 			stats_set_features(true, maps_has_query(), guard_available());
 		report_json(counters(t->scratch), NULL, gather, t);

@@ -44,7 +44,9 @@ static void *ask_usable_size(void)
 	return NULL;
 }
 
-/* The version is the first that libc had on the machine: it has it still, and answers to it alone. */
+/*
+ * The version is the first that libc had on the machine: it has it still, and answers to it alone.
+ */
 COLD void *(*hook_dlsym(void))(void *, const char *)
 {
 	static void *(*_Atomic real)(void *, const char *);

@@ -14,8 +14,8 @@
 #include "thread.h"
 
 /*
- * Below this a mapped piece is written plainly (measured, mapping -> TCP); before kernel 6.11 a look at the
- * address space takes 50 us, and is worth it for large pieces only.
+ * Below this a mapped piece is written plainly (measured, mapping -> TCP); before kernel 6.11 a
+ * look at the address space takes 50 us, and is worth it for large pieces only.
  */
 enum { MIN_MAPPED = 16 * 1024, MIN_WITHOUT_QUERY = 512 * 1024 };
 
@@ -32,7 +32,9 @@ static bool add_memory(struct segments *s, const char *p, size_t n)
 	return true;
 }
 
-/* Where the landed part of [p, end) begins: earlier than the armed pages if the head is unchanged. */
+/*
+ * Where the landed part of [p, end) begins: earlier than the armed pages if the head is unchanged.
+ */
 static uintptr_t begin_of(const struct landing *l, uintptr_t p, uintptr_t base, uintptr_t lo)
 {
 	uintptr_t from = p > base ? p : base;
@@ -90,9 +92,9 @@ static size_t smallest_mapped(void)
 }
 
 /*
- * What of [p, end), which begins in mapping M, the file itself has: G gets it. The verdict says why it
- * must be written from memory. NEAR_END: the file does not reach as far as the pages that
- * are asked for, and the kernel has to say what it does then.
+ * What of [p, end), which begins in mapping M, the file itself has: G gets it. The verdict says why
+ * it must be written from memory. NEAR_END: the file does not reach as far as the pages that are
+ * asked for, and the kernel has to say what it does then.
  */
 static enum verdict read_mapping(const struct mapping *m, uintptr_t p, uintptr_t end,
 				 struct segment *g)
@@ -215,7 +217,9 @@ static bool is_first(const struct segments *s, unsigned i)
 	return s->seg[i].pipe && (i == 0 || s->seg[i - 1].pipe != s->seg[i].pipe);
 }
 
-/* The pipe of the segment before G if G goes on where that ends: a chunk that was cut by the iovec. */
+/*
+ * The pipe of the segment before G if G goes on where that ends: a chunk that was cut by the iovec.
+ */
 static struct pipe *same_pipe(const struct segments *s, unsigned i)
 {
 	const struct segment *g = &s->seg[i], *before = i ? &s->seg[i - 1] : NULL;
@@ -285,7 +289,9 @@ bool segments_pin(struct segments *s)
 	if (!t)
 		return false;
 	set_hazards(s, t);
-	/* who lets a source go first takes its meaning from the landing, then looks at the hazards */
+	/*
+	 * who lets a source go first takes its meaning from the landing, then looks at the hazards
+	 */
 	if (likely(!s->streams))
 		return unchanged(s);
 	if (hold_pipes(s) && unchanged(s) && seek_pipes(s))

@@ -46,7 +46,10 @@ bool send_owes(int fd)
 	return owed != 0;
 }
 
-/* May something be sent to FD by the engine? FLAGS that sendfile cannot honour, timeouts it would stretch: no. */
+/*
+ * May something be sent to FD by the engine? FLAGS that sendfile cannot honour, timeouts it would
+ * stretch: no.
+ */
 static enum verdict judge_sink(int fd, struct fd_entry *e, int flags)
 {
 	enum stats_kind kind = fd_classify(fd, e);
@@ -69,7 +72,10 @@ static enum verdict judge_sink(int fd, struct fd_entry *e, int flags)
 
 /* ---- SIGPIPE that MSG_NOSIGNAL forbids ---- */
 
-/* Blocks SIGPIPE for a send that must not raise it. False: one is pending already, it cannot be told apart. */
+/*
+ * Blocks SIGPIPE for a send that must not raise it. False: one is pending already, it cannot be
+ * told apart.
+ */
 static bool pipe_block(uint64_t *old)
 {
 	uint64_t set = PIPE_BIT, pending = 0;
@@ -138,7 +144,9 @@ static size_t advance(const struct segment *g, size_t n, struct stats_route *rou
 	return saved;
 }
 
-/* The next mmap there names a site with all its frames; if writes come first, its caller has to do. */
+/*
+ * The next mmap there names a site with all its frames; if writes come first, its caller has to do.
+ */
 static void name_mmap(struct site *site)
 {
 	if (unlikely(site->wanted))
@@ -190,7 +198,10 @@ static struct stats_route *account(int fd, struct fd_entry *e, const struct segm
 	return g->l->route;
 }
 
-/* CALLS system calls were made for the one call of the program's; it counts in the first file segment's row. */
+/*
+ * CALLS system calls were made for the one call of the program's; it counts in the first file
+ * segment's row.
+ */
 static void account_all(int fd, struct fd_entry *e, const struct segments *s,
 			const size_t sent[SEGMENTS], struct site *write_site, unsigned long calls)
 {
@@ -246,8 +257,8 @@ static enum verdict not_cut(const struct segments *s)
 }
 
 /*
- * Under source:lease: who got what by reference, for when a writer comes; and what was opened while it
- * was being sent needs its lease no longer.
+ * Under source:lease: who got what by reference, for when a writer comes; and what was opened while
+ * it was being sent needs its lease no longer.
  */
 static COLD void after_lease(struct fd_entry *e, const struct segments *s, const size_t sent[SEGMENTS])
 {
@@ -302,7 +313,10 @@ static void refuse_pieces(const struct iovec *iov, size_t count, enum verdict wh
 		landing_refuse(iov[i].iov_base, iov[i].iov_len, why);
 }
 
-/* mode:observe: would something of it be sent from a mapping's file? Nothing is landed in that mode. */
+/*
+ * mode:observe: would something of it be sent from a mapping's file? Nothing is landed in that
+ * mode.
+ */
 static enum verdict observe(const struct iovec *iov, size_t count)
 {
 	struct segments s;

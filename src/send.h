@@ -18,7 +18,9 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 /* The same, quickly: is there anything of ours in these pieces at all? */
 bool send_touches(const struct iovec *iov, size_t count);
 
-/* The original call was made with RET: what it passed on is learned from and counted. Keeps errno. */
+/*
+ * The original call was made with RET: what it passed on is learned from and counted. Keeps errno.
+ */
 void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, const void *caller);
 
 /* The same for the first RET bytes of one piece at BUF, while nothing is mapped. Returns RET. */

@@ -678,7 +678,10 @@ static bool is_frame(uintptr_t at, uintptr_t end)
 #endif
 }
 
-/* It reads what lies between the variables of other functions, where a sanitizer would have nobody look. */
+/*
+ * It reads what lies between the variables of other functions, where a sanitizer would have nobody
+ * look.
+ */
 __attribute__((no_sanitize("address"))) bool sig_in_handler(void)
 {
 	struct thread *t = thread_self_record;

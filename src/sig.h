@@ -9,13 +9,13 @@
  * are blocked would kill. The ending signals (SIGTERM, SIGINT, SIGHUP, ...) get a
  * handler of ours only while the program leaves them at their default and a report is wanted.
  *
- * What differs from a life without shunt, and is accepted: a handler of the program
- * for SIGSEGV or SIGBUS runs on our alternate stack where it did not ask for one; in a
- * handler of another signal SIGSEGV shows as not blocked, whatever sa_mask said; a
- * handler that blocks it by name and leaves it to its return to unblock it again finds it shown
- * as blocked from then on; where a handler is exchanged for another, a thread that gets the signal in that
- * instant may run the new one under the flags of the old; a SIGSEGV that is sent while a thread
- * believes it blocked stays with that thread.
+ * What differs from a life without shunt, and is accepted: a handler of the program for SIGSEGV or
+ * SIGBUS runs on our alternate stack where it did not ask for one; in a handler of another signal
+ * SIGSEGV shows as not blocked, whatever sa_mask said; a handler that blocks it by name and leaves
+ * it to its return to unblock it again finds it shown as blocked from then on; where a handler is
+ * exchanged for another, a thread that gets the signal in that instant may run the new one under
+ * the flags of the old; a SIGSEGV that is sent while a thread believes it blocked stays with that
+ * thread.
  */
 #ifndef SHUNT_SIG_H
 #define SHUNT_SIG_H
@@ -109,15 +109,18 @@ void (*sig_pipe_disposition(void))(int);
 int sig_unheard(void);
 
 /*
- * Is a signal handler of the program on this thread's stack? Exact "no" is not
- * promised, "yes" may be wrong; used before things that are not signal safe. Slow (a walk over the stack).
+ * Is a signal handler of the program on this thread's stack? Exact "no" is not promised, "yes" may
+ * be wrong; used before things that are not signal safe. Slow (a walk over the stack).
  */
 bool sig_in_handler(void);
 
 /* In the child of a fork. */
 void sig_forked(void);
 
-/* Is this the process that sig_init or sig_forked was called in? Not a child that we heard nothing of. */
+/*
+ * Is this the process that sig_init or sig_forked was called in? Not a child that we heard nothing
+ * of.
+ */
 bool sig_own_process(void);
 
 /*
@@ -148,7 +151,10 @@ void sig_take_back(uint64_t before);
  */
 void *sig_restorer(void);
 
-/* Of SIGSEGV, SIGBUS, SIGSYS: what is pending in the program's eyes. Takes one in SET into INFO; 0 if none. */
+/*
+ * Of SIGSEGV, SIGBUS, SIGSYS: what is pending in the program's eyes. Takes one in SET into INFO; 0
+ * if none.
+ */
 uint64_t sig_pending(void);
 int sig_take_pending(const sigset_t *set, siginfo_t *info);
 
@@ -158,10 +164,16 @@ void sig_keep_pending(int signal, const siginfo_t *info);
 /* siglongjmp brings a saved mask back. */
 void sig_jump(bool restores_mask);
 
-/* CONTEXT's mask is about to become real: what is in it of SIGSEGV and SIGBUS is remembered instead. */
+/*
+ * CONTEXT's mask is about to become real: what is in it of SIGSEGV and SIGBUS is remembered
+ * instead.
+ */
 void sig_context(ucontext_t *context);
 
-/* Round exec: the kernel is given the mask and dispositions that the next program is to inherit, and back. */
+/*
+ * Round exec: the kernel is given the mask and dispositions that the next program is to inherit,
+ * and back.
+ */
 void sig_expose(void);
 void sig_hide(void);
 
@@ -179,8 +191,8 @@ struct sig_late {
 };
 
 /*
- * Puts ours into ACTION, a handler of the program's for SIGNAL, which is noted. False: it is not one
- * that can wait. To be undone by sig_late_put with what sig_late_get had given before.
+ * Puts ours into ACTION, a handler of the program's for SIGNAL, which is noted. False: it is not
+ * one that can wait. To be undone by sig_late_put with what sig_late_get had given before.
  */
 bool sig_late_front(int signal, struct sigaction *action);
 struct sig_late sig_late_get(int signal);

@@ -28,7 +28,10 @@ static void postpone(int signal, siginfo_t *info, ucontext_t *context)
 {
 	uint64_t before;
 
-	/* of handlers that interrupt each other here, the first knows the mask, and is the last to say so */
+	/*
+	 * of handlers that interrupt each other here, the first knows the mask, and is the last to
+	 * say so
+	 */
 	prim_signals_block(&before);
 	lock_thread.mask = sig_bits(&context->uc_sigmask);
 	lock_thread.late = true;

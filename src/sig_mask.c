@@ -102,7 +102,10 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 		return error;
 	if (set && t) {
 		t->masked = t->masked_base = changed(how, before, bits & SIG_FAULTS);
-		/* blocked in the program's eyes only: then our handler must be there to keep what is sent */
+		/*
+		 * blocked in the program's eyes only: then our handler must be there to keep what
+		 * is sent
+		 */
 		if (unlikely(t->masked))
 			sig_own_faults();
 		if (unlikely(t->pending & ~t->masked))

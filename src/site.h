@@ -60,8 +60,8 @@ struct site *site_of(const void *caller);
 void site_name(struct site *site);
 
 /*
- * May a chunk of N bytes land here now? REWRITTEN, LEARNING, or while there is to wait,
- * which is counted down, why the last try failed. BUFFER: what is known of this very buffer, or NULL.
+ * May a chunk of N bytes land here now? REWRITTEN, LEARNING, or while there is to wait, which is
+ * counted down, why the last try failed. BUFFER: what is known of this very buffer, or NULL.
  */
 enum verdict site_ready(struct site *site, struct patience *buffer, size_t n);
 

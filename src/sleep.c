@@ -72,7 +72,9 @@ COLD void sleep_rest_slow(void)
 		pipes_rest();
 }
 
-/* What comes may be taken by another process of the family, and all of them would be woken for it. */
+/*
+ * What comes may be taken by another process of the family, and all of them would be woken for it.
+ */
 COLD void sleep_before_accept_slow(int fd)
 {
 	before_blocking(fd, !relaxed(process_has_kin), sleep_rest_slow);

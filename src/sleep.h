@@ -24,13 +24,17 @@ static inline bool sleep_holds(void)
 	       unlikely(atomic_load_explicit(&pipes_open, memory_order_relaxed));
 }
 
-/* How long a wait leaves things as they are: while a lease is held somebody may be waiting for us. */
+/*
+ * How long a wait leaves things as they are: while a lease is held somebody may be waiting for us.
+ */
 static inline int sleep_grace(void)
 {
 	return lease_any() ? LEASE_GRACE_MS : SLEEP_GRACE_MS;
 }
 
-/* Before a call that blocks without end: fills what this thread read, and what is old. Keeps errno. */
+/*
+ * Before a call that blocks without end: fills what this thread read, and what is old. Keeps errno.
+ */
 void sleep_settle_slow(void);
 
 static inline void sleep_settle(void)
@@ -41,7 +45,8 @@ static inline void sleep_settle(void)
 
 /*
  * Before a read of FD, or accept: the same, if FD blocks and has nothing to give now. Where nobody
- * can tell, a second is waited first, so that what is landed stays from one request to the next. Keep errno.
+ * can tell, a second is waited first, so that what is landed stays from one request to the next.
+ * Keep errno.
  */
 void sleep_before_slow(int fd);
 

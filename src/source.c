@@ -88,8 +88,8 @@ static void set_lock_state(dev_t device, ino_t inode, enum lock_state state)
 }
 
 /*
- * Gets the descriptor of S if there is none: a duplicate of FD, under source:lease of its file. Called with
- * the set locked.
+ * Gets the descriptor of S if there is none: a duplicate of FD, under source:lease of its file.
+ * Called with the set locked.
  */
 static enum verdict duplicate(struct source *s, int fd)
 {
@@ -146,7 +146,10 @@ static enum verdict ask_lease(int fd)
 		return VERDICT_LOCKED;
 	if (prim_fcntl(fd, F_GETOWN, 0) != 0 || prim_fcntl(fd, F_GETSIG, 0) != 0 || !signal)
 		return VERDICT_UNSETTLED;
-	/* who opens the file for writing just now has us told of it: by default by SIGIO, which kills */
+	/*
+	 * who opens the file for writing just now has us told of it: by default by SIGIO, which
+	 * kills
+	 */
 	if (prim_fcntl(fd, F_SETSIG, signal) < 0)
 		return VERDICT_UNSETTLED;
 	ret = prim_fcntl(fd, F_SETLEASE, F_RDLCK);
@@ -292,7 +295,10 @@ bool source_same_stamps(const struct source *s, const struct stat *st)
 	       s->ctime.tv_sec == st->st_ctim.tv_sec && s->ctime.tv_nsec == st->st_ctim.tv_nsec;
 }
 
-/* Judges S if it was not, or if its time has come, and gets the duplicate. Called with the set locked. */
+/*
+ * Judges S if it was not, or if its time has come, and gets the duplicate. Called with the set
+ * locked.
+ */
 static enum verdict prepare(struct source *s, int fd, const struct stat *st)
 {
 	if (s->verdict != VERDICT_REWRITTEN && prim_now() < s->retry)
@@ -389,7 +395,9 @@ enum verdict source_adopt(int fd, const struct stat *st, int *index)
 		return v;
 	if (st->st_size == 0)
 		return VERDICT_SPECIAL_FILE;
-	/* a lock on the whole file too: it ends with the descriptor's close, the mapping does not */
+	/*
+	 * a lock on the whole file too: it ends with the descriptor's close, the mapping does not
+	 */
 	if (lock_state(st->st_dev, st->st_ino) != NOT_LOCKED)
 		return VERDICT_LOCKED;
 	lock_take(&set_lock[set], &held);
@@ -530,7 +538,10 @@ void source_before_use(int fd, enum source_use use)
 	if (s && s->locked && use == SOURCE_WHOLE_LOCK)
 		return; /* locked anew, under the same rule */
 	if (s) {
-		/* first the verdict, then the landings: who lands now sees the one or is seen by the other */
+		/*
+		 * first the verdict, then the landings: who lands now sees the one or is seen by
+		 * the other
+		 */
 		s->retry = 0;
 		atomic_store(&s->verdict, VERDICT_LOCKED);
 		landing_open_source((int)(s - sources));
@@ -653,7 +664,9 @@ void source_forked(void)
 	lock_reset(&locks_lock);
 	for (int i = 0; i < SETS; i++)
 		lock_reset(&set_lock[i]);
-	/* the duplicates are the child's as well; no landing is left, so those without a holder go */
+	/*
+	 * the duplicates are the child's as well; no landing is left, so those without a holder go
+	 */
 	for (int i = 0; i < SOURCES; i++)
 		if (set_used[i / WAYS])
 			sources[i].landings = sources[i].mappings = 0;

@@ -63,9 +63,9 @@ bool source_unchanged(int index, const struct stat *st);
 void source_unbind(struct fd_entry *e, bool closing);
 
 /*
- * A mapping of FD's file, which is ST, was made: it outlives the descriptor. REWRITTEN if the file may
- * be sent from, should source_fresh say so at the time: then *INDEX gets the source, held for the
- * mapping. Else -1, and why not.
+ * A mapping of FD's file, which is ST, was made: it outlives the descriptor. REWRITTEN if the file
+ * may be sent from, should source_fresh say so at the time: then *INDEX gets the source, held for
+ * the mapping. Else -1, and why not.
  */
 enum verdict source_adopt(int fd, const struct stat *st, int *index);
 
@@ -132,7 +132,9 @@ void source_written_path(int dir, const char *path);
 /* The same for a file that is not known: those that are leased, since it would wait for us. */
 void source_written_any(void);
 
-/* The program puts a descriptor of its own at the number FD, which is a source's: that one moves. */
+/*
+ * The program puts a descriptor of its own at the number FD, which is a source's: that one moves.
+ */
 void source_evade(int fd);
 
 /* Is there a source of that identity, perhaps? False is exact. */

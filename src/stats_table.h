@@ -21,7 +21,9 @@ uint32_t stats_module(struct stats *s, const char *path, size_t max);
 struct stats_site *stats_site_take(struct stats *s);
 void stats_site_publish(struct stats_site *site);
 
-/* The index in TO of SITE of FROM, which may hold anything; copied if it is not there. -1: no room. */
+/*
+ * The index in TO of SITE of FROM, which may hold anything; copied if it is not there. -1: no room.
+ */
 int stats_site_copy(struct stats *to, const struct stats *from, const struct stats_site *site);
 
 /* Adds all rows, their sites, and the totals of FROM, which may hold anything, to TO. */

@@ -147,7 +147,9 @@ static size_t smallest(uint8_t kind, const struct site *site, const void *buf)
 	return aligned ? TCP_TCP_ALIGNED : TCP_TCP_ODD;
 }
 
-/* Is N bytes at BUF a part of a buffer that is landed? Then it is cheaper to go on than to open it. */
+/*
+ * Is N bytes at BUF a part of a buffer that is landed? Then it is cheaper to go on than to open it.
+ */
 static bool goes_on(const struct landing *l, size_t n, const struct site *site)
 {
 	return l && l->is_stream && l->site == site && n >= SHORTEST && n <= l->stream->size;
@@ -339,9 +341,9 @@ static bool is_full(const struct pipe *p)
  * What is queued goes into a->in. It cannot wait: the bytes are there, and the pipe is
  * empty. False: nothing came, whatever the reason; the program's own call finds it out.
  *
- * Of a UNIX socket recv takes no more once it has met descriptors, other credentials or
- * an urgent mark, nor does one splice; where that stopped short of what is queued, and not for want of
- * room, the read ends there.
+ * Of a UNIX socket recv takes no more once it has met descriptors, other credentials or an urgent
+ * mark, nor does one splice; where that stopped short of what is queued, and not for want of room,
+ * the read ends there.
  */
 static bool splice_in(struct attempt *a)
 {

@@ -32,7 +32,10 @@ struct stream {
 		uint32_t at, n; /* in the buffer */
 	} log[STREAM_LOG];
 	unsigned entries;
-	/* bytes of this chunk, and of the one before it, that wait to be written; NULL: none do, or they are memory */
+	/*
+	 * bytes of this chunk, and of the one before it, that wait to be written; NULL: none do, or
+	 * they are memory
+	 */
 	_Atomic(struct pipe *) pending[STREAM_PENDING];
 	size_t size;            /* of the buffer */
 	size_t image;           /* from its start: what chunk and pending bytes reach to */
@@ -61,7 +64,9 @@ static inline bool stream_is_small(size_t n)
 /* Once the settings are read. */
 void stream_init(void);
 
-/* Why a read of N bytes into BUF from E, no regular file, is not worth a try; REWRITTEN if it is. */
+/*
+ * Why a read of N bytes into BUF from E, no regular file, is not worth a try; REWRITTEN if it is.
+ */
 enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site);
 
 /*
@@ -81,7 +86,10 @@ void stream_options_changed(struct fd_entry *e);
 
 /* ---- for landing.c: S with its landing locked ---- */
 
-/* Fills the armed pages [lo, hi) of the buffer at BASE and opens them. False: they stay as they were. */
+/*
+ * Fills the armed pages [lo, hi) of the buffer at BASE and opens them. False: they stay as they
+ * were.
+ */
 bool stream_fill(struct stream *s, uintptr_t base, uintptr_t lo, uintptr_t hi);
 
 /* The landing means nothing any more. A write in flight goes on. */

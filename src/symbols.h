@@ -68,10 +68,16 @@ bool symbols_begin(struct symbols *s);
  */
 bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void **found);
 
-/* What this object exports by NAME, NULL if nothing. Allocates nothing, takes no lock; errno is kept. */
+/*
+ * What this object exports by NAME, NULL if nothing. Allocates nothing, takes no lock; errno is
+ * kept.
+ */
 void *symbols_own(const char *name);
 
-/* The same as symbols_next, but NULL is found too where the next definition of OTHER is in another object. */
+/*
+ * The same as symbols_next, but NULL is found too where the next definition of OTHER is in another
+ * object.
+ */
 bool symbols_next_beside(const struct symbols *s, const char *name, const char *other,
 			 void **found);
 

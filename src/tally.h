@@ -28,7 +28,10 @@ struct tally {
 	_Atomic uint64_t told_bytes, told_chunks;
 };
 
-/* One thread's. BUSY: it is just now counting, and what a signal handler of it counts goes to the row. */
+/*
+ * One thread's. BUSY: it is just now counting, and what a signal handler of it counts goes to the
+ * row.
+ */
 struct tallies {
 	_Atomic bool busy;
 	struct tally slot[TALLY_SLOTS];
@@ -40,7 +43,9 @@ struct tallies {
  */
 void tally_chunk(struct stats_route *route, enum verdict why, size_t n);
 
-/* Everything that any thread has counted goes to the rows. Keeps errno; safe in a signal handler. */
+/*
+ * Everything that any thread has counted goes to the rows. Keeps errno; safe in a signal handler.
+ */
 void tally_tell(void);
 
 /* The same for T of a thread that ends; the slots are free. */

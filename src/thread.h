@@ -69,7 +69,9 @@ struct thread *thread_list(void);
 /* Does [lo, hi) touch a stack of any enrolled thread? Signal safe. */
 bool thread_stack_overlaps(uintptr_t lo, uintptr_t hi);
 
-/* Does this thread run, at ADDRESS, on a stack of which the bounds are known for sure? Signal safe. */
+/*
+ * Does this thread run, at ADDRESS, on a stack of which the bounds are known for sure? Signal safe.
+ */
 bool thread_on_known_stack(uintptr_t address);
 
 /* Is this process single-threaded for certain? (libc's word, and no raw clone was seen) */
@@ -78,13 +80,17 @@ bool thread_single(void);
 /* A clone that libc does not know of was made: thread_single is false for good. */
 void thread_note_clone(void);
 
-/* What the kernel has of this thread's alternate stack is to be ours or the program's: sig_stack.c. */
+/*
+ * What the kernel has of this thread's alternate stack is to be ours or the program's: sig_stack.c.
+ */
 int thread_set_stack(struct thread *t, const stack_t *ss, stack_t *old);
 
 /* Gives this thread an alternate signal stack if it has none. Called before its first landing. */
 void thread_alternate_stack(void);
 
-/* Called in the constructor: the key that tells of a thread's end, the record of the first thread. */
+/*
+ * Called in the constructor: the key that tells of a thread's end, the record of the first thread.
+ */
 void thread_init(void);
 
 /*

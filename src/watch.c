@@ -39,7 +39,10 @@ static LARGE_TABLE struct watched table[WATCHED];
 HOT _Atomic bool watch_used;
 static HOT _Atomic uint8_t forks;
 
-/* The latest chunks of this thread, for writes that begin before one (a header in front) or in its middle. */
+/*
+ * The latest chunks of this thread, for writes that begin before one (a header in front) or in its
+ * middle.
+ */
 static __thread struct {
 	uintptr_t base[RECENT];
 	uint32_t length[RECENT], last;
@@ -150,7 +153,10 @@ static struct stats_route *account(struct watched *w, size_t n, bool first, int 
 	stats_add(&route->bytes, n);
 	if (relaxed(w->looked) && atomic_exchange(&w->looked, false))
 		stats_add(&route->looks, 1);
-	/* only mode:observe brings chunks here that nothing speaks against: then this is what would be */
+	/*
+	 * only mode:observe brings chunks here that nothing speaks against: then this is what would
+	 * be
+	 */
 	if (why == VERDICT_REWRITTEN)
 		stats_add(&route->bytes_rewritten, n);
 	if (!first)

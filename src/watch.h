@@ -42,10 +42,10 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 		   struct site *write_site, enum verdict why);
 
 /*
- * The same two for a loop that was seen before and in which nothing is to be learned (WHY is
- * that it would not pay): a relay's small chunk, read by CALLER where the last one was read,
- * and written whole as that was. Such a chunk is only counted. The first returns N; the second is false
- * where the chunk is another, and watch_written has to find out.
+ * The same two for a loop that was seen before and in which nothing is to be learned (WHY is that
+ * it would not pay): a relay's small chunk, read by CALLER where the last one was read, and written
+ * whole as that was. Such a chunk is only counted. The first returns N; the second is false where
+ * the chunk is another, and watch_written has to find out.
  */
 ssize_t watch_small(const void *buf, size_t n, int fd, const struct fd_entry *e, const void *caller);
 bool watch_wrote_small(const void *buf, size_t n, int fd, const void *caller);

@@ -13,7 +13,10 @@
 #include "thread.h"
 #include "writers.h"
 
-/* What is not a thread in fd_entry.writer. JOINING: a second one waits for the first, and so does who comes then. */
+/*
+ * What is not a thread in fd_entry.writer. JOINING: a second one waits for the first, and so does
+ * who comes then.
+ */
 enum { NOBODY = 0, SEVERAL = -1, JOINING = -2 };
 
 /* Whoever left the call in a way that is not seen (an exception) holds nobody up for longer. */
@@ -75,7 +78,10 @@ COLD void writers_note_slow(int fd)
 	second_writer(fd, e, t);
 }
 
-/* Noting begins with threads about, of which we did not hear: nothing is known of the sockets that there are. */
+/*
+ * Noting begins with threads about, of which we did not hear: nothing is known of the sockets that
+ * there are.
+ */
 static COLD void begin_late(void)
 {
 	atomic_store(&writers_noted, true);

@@ -114,9 +114,9 @@ static void load(struct report *r, const char *path)
 }
 
 /*
- * Of the same family as the process that was asked for? Strangers' files are passed
- * over in silence, also those that a stranger says are none, and so are counts that the family's file has already: where
- * files are kept (the setting stats) they have gone into a report only.
+ * Of the same family as the process that was asked for? Strangers' files are passed over in
+ * silence, also those that a stranger says are none, and so are counts that the family's file has
+ * already: where files are kept (the setting stats) they have gone into a report only.
  */
 static bool load_child(void *context, const char *path)
 {

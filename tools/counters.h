@@ -23,8 +23,8 @@ struct counters_id {
 };
 
 /*
- * May a file of OWNER tell of a process of USER? Where counters lie in a directory that others write to
- * as well, anybody may put a file under any name there. Root's and one's own may.
+ * May a file of OWNER tell of a process of USER? Where counters lie in a directory that others
+ * write to as well, anybody may put a file under any name there. Root's and one's own may.
  */
 bool counters_trusted(uid_t owner, uid_t user);
 
@@ -42,9 +42,9 @@ struct stats *counters_peek(const char *path, struct counters_id *id);
 const char *counters_ended_word(const struct stats *s);
 
 /*
- * The counters file of the process PID, living or ended, into PATH of PATH_MAX:
- * what it has mapped, else what lies in the directories of the setting `stats` and belongs to root, to
- * who asks, or to who the living process belongs to.
+ * The counters file of the process PID, living or ended, into PATH of PATH_MAX: what it has mapped,
+ * else what lies in the directories of the setting `stats` and belongs to root, to who asks, or to
+ * who the living process belongs to.
  */
 bool counters_find(const struct config *c, int pid, char *path);
 

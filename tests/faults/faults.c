@@ -3,9 +3,10 @@
  * faults.c - each system call that shunt makes fails, in turn, with what it may fail with, and
  * random programs (tests/fuzz) must go on as if shunt were not there.
  *
- * A program is run plain, and under the test build of the library, where the calls are counted by the
- * place that makes them. Then for each place and each error: the first call fails, the last one, all
- * of them. Without -a each of these is done once, with the first program that comes by the place.
+ * A program is run plain, and under the test build of the library, where the calls are counted by
+ * the place that makes them. Then for each place and each error: the first call fails, the last
+ * one, all of them. Without -a each of these is done once, with the first program that comes by the
+ * place.
  */
 #include <errno.h>
 #include <fcntl.h>

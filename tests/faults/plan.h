@@ -2,9 +2,9 @@
 /*
  * plan.h - which of shunt's own system calls is to fail, and how; see plan.c.
  *
- * A file that the driver and all processes of a program map. A place is where in the library
- * a call is made: the address behind it, from the library's beginning on. Each is counted; one of them
- * may be told to fail.
+ * A file that the driver and all processes of a program map. A place is where in the library a call
+ * is made: the address behind it, from the library's beginning on. Each is counted; one of them may
+ * be told to fail.
  */
 #ifndef FAULTS_PLAN_H
 #define FAULTS_PLAN_H

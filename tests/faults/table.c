@@ -69,7 +69,10 @@ static const struct {
 	NUMBERED(451, "cachestat", -ENOSYS, -EPERM, -EBADF, -EOPNOTSUPP),
 };
 
-/* What is the program's to know, or what a kernel cannot give there, and why. RESULT 0: whatever it is. */
+/*
+ * What is the program's to know, or what a kernel cannot give there, and why. RESULT 0: whatever it
+ * is.
+ */
 static const struct {
 	const char *function;
 	long number;

@@ -21,8 +21,9 @@ struct table_place table_place(uint64_t at);
 const int *table_errors(long number, uint64_t at);
 
 /*
- * What may the program see of it? NOTHING; or it is told, since its own call would have given it or nothing
- * else is right, or it cannot be: TOLD; or it may end by a signal, as long as it ENDS. LASTING: it fails from then on.
+ * What may the program see of it? NOTHING; or it is told, since its own call would have given it or
+ * nothing else is right, or it cannot be: TOLD; or it may end by a signal, as long as it ENDS.
+ * LASTING: it fails from then on.
  */
 enum table_outcome { NOTHING, ENDS, TOLD };
 enum table_outcome table_outcome(long number, uint64_t at, int result, bool lasting);

@@ -2,10 +2,10 @@
 /*
  * parse_counters.c - the counters' files of others, in every form of report.
  *
- * A file is some hundred KiB, most of them never looked at. So the input is not the file but what is
- * wrong with one: records of a place (a part of the file, and two bytes), a length and bytes, which are
- * written over up to three good files; the first byte says how many, whether the first is cut, and how
- * the rows are sorted.
+ * A file is some hundred KiB, most of them never looked at. So the input is not the file but what
+ * is wrong with one: records of a place (a part of the file, and two bytes), a length and bytes,
+ * which are written over up to three good files; the first byte says how many, whether the first is
+ * cut, and how the rows are sorted.
  */
 #include <fcntl.h>
 #include <stdio.h>

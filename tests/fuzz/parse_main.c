@@ -9,7 +9,10 @@ enum { MOST = 1 << 20, CUTS = 64 };
 
 static unsigned char data[MOST];
 
-/* Its beginnings too: text ends anywhere. In memory of just that size, so that a tool sees a step too far. */
+/*
+ * Its beginnings too: text ends anywhere. In memory of just that size, so that a tool sees a step
+ * too far.
+ */
 static void run(size_t n)
 {
 	for (size_t cut = 0; cut <= CUTS; cut++) {

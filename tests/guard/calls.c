@@ -26,7 +26,10 @@ static int ends[2];
 static volatile int hits, depth;
 static sigjmp_buf out;
 
-/* Does an inline call still meet what it should? A fresh landing each time, or a look has opened it. */
+/*
+ * Does an inline call still meet what it should? A fresh landing each time, or a look has opened
+ * it.
+ */
 static const char *meets(void)
 {
 	prime();

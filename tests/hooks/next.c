@@ -92,7 +92,9 @@ static void compare_beside(const struct symbols *s)
 	      "malloc_usable_size", "is not that of free's object");
 }
 
-/* Hooks that only open are found one by one: to look for all of them is half of what a start costs. */
+/*
+ * Hooks that only open are found one by one: to look for all of them is half of what a start costs.
+ */
 static void check_found_late(void)
 {
 	void *found = NULL;

@@ -106,7 +106,10 @@ static void write_file(int what)
 		close(fd);
 }
 
-/* Is a lease of this file broken? By /proc/locks, as in "1: LEASE  BREAKING  READ  4711 fe:01:123 0 EOF". */
+/*
+ * Is a lease of this file broken? By /proc/locks, as in "1: LEASE  BREAKING  READ  4711 fe:01:123 0
+ * EOF".
+ */
 static int is_broken(void)
 {
 	char line[256], inode[32];
@@ -154,7 +157,10 @@ static void delivered(void)
 		;
 }
 
-/* Returns when the writer waits, or is done: without any call, so that nobody looks whether it waits. */
+/*
+ * Returns when the writer waits, or is done: without any call, so that nobody looks whether it
+ * waits.
+ */
 static void tell_writer(int what)
 {
 	shared->go = what;
@@ -234,7 +240,10 @@ static void finish_writer(void)
 		say_waited("writer", shared->waited);
 }
 
-/* Some chunks, then one that is read and not written while a writer comes, and WAIT until it is done. */
+/*
+ * Some chunks, then one that is read and not written while a writer comes, and WAIT until it is
+ * done.
+ */
 static void served(void (*wait)(void), int what)
 {
 	char *p = page_buffer();
@@ -491,7 +500,10 @@ static void steady(void)
 	finish_writer();
 }
 
-/* Nothing wakes it: the chunk was written and the file closed before it was busy with something else. */
+/*
+ * Nothing wakes it: the chunk was written and the file closed before it was busy with something
+ * else.
+ */
 static void closed(void)
 {
 	char *p = page_buffer();
@@ -692,7 +704,9 @@ static void own_locks(void)
 	plain();
 }
 
-/* Locked before anything is read, as FTP servers do it; the number is not the only one of the file. */
+/*
+ * Locked before anything is read, as FTP servers do it; the number is not the only one of the file.
+ */
 static void locked_before(void)
 {
 	struct flock l = { .l_type = F_RDLCK };
@@ -703,7 +717,10 @@ static void locked_before(void)
 	plain();
 }
 
-/* Parent and child each land something of their own: the writer waits for both, and both have what was. */
+/*
+ * Parent and child each land something of their own: the writer waits for both, and both have what
+ * was.
+ */
 static void forked(void)
 {
 	char *p = page_buffer();
@@ -734,7 +751,9 @@ static void forked(void)
 	finish_writer();
 }
 
-/* A child that is killed with something landed leaves nothing behind that a writer would wait for. */
+/*
+ * A child that is killed with something landed leaves nothing behind that a writer would wait for.
+ */
 static void killed_child(void)
 {
 	char *p = page_buffer();
@@ -820,7 +839,9 @@ static void other_thread(void)
 	finish_writer();
 }
 
-/* One thread is in the middle of a send that does not end; another passes by when the writer comes. */
+/*
+ * One thread is in the middle of a send that does not end; another passes by when the writer comes.
+ */
 static void *sending(void *p)
 {
 	loop(p, 6);

@@ -160,7 +160,10 @@ static void run_epoll(void)
 			struct link *l = &links[events[i].data.u64 / 2];
 			struct side *s = &l->side[events[i].data.u64 & 1];
 
-			/* only when all are through: a new one may get the place of one that is dropped */
+			/*
+			 * only when all are through: a new one may get the place of one that is
+			 * dropped
+			 */
 			taken |= events[i].data.u64 == UINT64_MAX;
 			if (events[i].data.u64 == UINT64_MAX || !l->used)
 				continue;

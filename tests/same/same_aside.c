@@ -601,7 +601,10 @@ static void traced(struct same_rig *r)
 	}
 	if (write(pair[0], &c, 1) != 1)
 		return;
-	/* as long as it takes, over the same part of the file; a wait that a signal of no one's interrupts goes on */
+	/*
+	 * as long as it takes, over the same part of the file; a wait that a signal of no one's
+	 * interrupts goes on
+	 */
 	same_write(r);
 	while (recv(pair[0], &c, 1, MSG_DONTWAIT) != 1)
 		if (pread(r->source, r->buf, r->size, 70000) != (ssize_t)r->size)

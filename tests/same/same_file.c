@@ -564,7 +564,10 @@ static void overwritten_by_self(struct same_rig *r)
 static const char *volatile some_text = "overwritten"; /* of a length that no compiler makes an fwrite of */
 
 /* The chunk that lies in the buffer is written over in its file, through a stream. */
-/* Each by another function, until the buffer of the stream is full: libc writes then, and tells nobody. */
+/*
+ * Each by another function, until the buffer of the stream is full: libc writes then, and tells
+ * nobody.
+ */
 static void print(FILE *f, int how)
 {
 	const char *volatile text = "overwritten"; /* or the compiler makes it an fwrite, which is heard */
@@ -1133,7 +1136,9 @@ static void read_lock_after_close(struct same_rig *r)
 	say_locked("locked");
 }
 
-/* A lock that belongs to the open file goes with its last descriptor, of which ours would be one. */
+/*
+ * A lock that belongs to the open file goes with its last descriptor, of which ours would be one.
+ */
 static void flock_after_write(struct same_rig *r)
 {
 	same_loop(r, SAME_ROUNDS);

@@ -80,7 +80,10 @@ static void not_at_start(struct same_rig *r)
 	send_some(r, p + 777, SIZE - 777);
 }
 
-/* A header, a mapping, memory, what was just read, the end of one mapping and the start of the next. */
+/*
+ * A header, a mapping, memory, what was just read, the end of one mapping and the start of the
+ * next.
+ */
 static void mixed(struct same_rig *r)
 {
 	char *p = map("../data", MAP_PRIVATE), *q = map("../other", MAP_SHARED);
@@ -442,7 +445,10 @@ static void replaced(struct same_rig *r)
 	send_some(r, p, SIZE);
 }
 
-/* Unheard, other things come to lie there: memory, another file, the same from another place, writable. */
+/*
+ * Unheard, other things come to lie there: memory, another file, the same from another place,
+ * writable.
+ */
 static void replaced_unheard(struct same_rig *r)
 {
 	char *p = begin(r, "../data", MAP_PRIVATE);
@@ -531,7 +537,10 @@ static void moved_copies_blind(struct same_rig *r)
 	without_rights(r, moved_copies);
 }
 
-/* Pages that may not be touched, which no protection shows (MADV_GUARD_INSTALL, kernel 6.15 for files). */
+/*
+ * Pages that may not be touched, which no protection shows (MADV_GUARD_INSTALL, kernel 6.15 for
+ * files).
+ */
 static void guarded(struct same_rig *r)
 {
 	char *p = begin(r, "../data", MAP_SHARED);

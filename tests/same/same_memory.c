@@ -943,7 +943,9 @@ static char *map_apart(size_t n)
 	return p + 4096;
 }
 
-/* The buffer is a mapping of its own, so that to open a page at its beginning would make two of it. */
+/*
+ * The buffer is a mapping of its own, so that to open a page at its beginning would make two of it.
+ */
 static void look_without_mappings(struct same_rig *r)
 {
 	size_t n;

@@ -380,7 +380,9 @@ static void child_maps_anew(struct same_rig *r)
 	reap(child);
 }
 
-/* ---- a filter of system calls, which ends the process for those that it never makes itself ---- */
+/*
+ * ---- a filter of system calls, which ends the process for those that it never makes itself ----
+ */
 
 static void install(bool by_prctl)
 {

@@ -262,7 +262,10 @@ static void header_and_marks(struct same_rig *r)
 	same_say("outcome: torn from their chunk", torn);
 }
 
-/* A socket to which a second thread writes for the first time, as soon as something has come through. */
+/*
+ * A socket to which a second thread writes for the first time, as soon as something has come
+ * through.
+ */
 struct meeting {
 	int sink, peer;
 	atomic_int go, done;
@@ -297,7 +300,10 @@ static int torn_between(int fd, const char *head, size_t n)
 	return !first || memcmp(first + 16, "<marker>", 8) == 0;
 }
 
-/* The header goes by itself only where nobody else can write: where a second thread begins, it waits. */
+/*
+ * The header goes by itself only where nobody else can write: where a second thread begins, it
+ * waits.
+ */
 static void first_write_meets_header(struct same_rig *r)
 {
 	char head[16] = "<---header--->\n";

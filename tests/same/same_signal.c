@@ -464,7 +464,10 @@ static void usual_words(struct same_rig *r)
 
 static volatile sig_atomic_t alarms, strange;
 
-/* A read into the buffer that is landed, which brings nothing: its pages are to be filled, which takes their lock. */
+/*
+ * A read into the buffer that is landed, which brings nothing: its pages are to be filled, which
+ * takes their lock.
+ */
 static void read_nothing(int signal, siginfo_t *info, void *context)
 {
 	int saved = errno;
@@ -477,7 +480,10 @@ static void read_nothing(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* An alarm every 40 us: many come while a chunk lands. They come later then, as they are, and nothing stays blocked. */
+/*
+ * An alarm every 40 us: many come while a chunk lands. They come later then, as they are, and
+ * nothing stays blocked.
+ */
 static void alarm_storm(struct same_rig *r)
 {
 	struct itimerval often = { { 0, 40 }, { 0, 40 } }, never = { { 0, 0 }, { 0, 0 } };

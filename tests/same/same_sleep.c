@@ -276,7 +276,9 @@ static void by_recv(struct same_rig *r)
 	end(r);
 }
 
-/* What comes is sent by a process that was there before the chunk was read. No limit, no handler. */
+/*
+ * What comes is sent by a process that was there before the chunk was read. No limit, no handler.
+ */
 static void by_endless_recv(struct same_rig *r)
 {
 	char c = 0;
@@ -347,7 +349,10 @@ static void by_accept(struct same_rig *r)
 	end(r);
 }
 
-/* A child that ends after the nap. It is forked before the chunk is read: a fork fills what is landed. */
+/*
+ * A child that ends after the nap. It is forked before the chunk is read: a fork fills what is
+ * landed.
+ */
 static pid_t napping_child(struct same_rig *r)
 {
 	pid_t child;

@@ -410,7 +410,9 @@ static void to_packets(struct same_rig *r)
 		loop_to(r, pair[0], pair[1], 60000);
 }
 
-/* At a number that accept() gave, on a listener that is known, are packets now: each write is one. */
+/*
+ * At a number that accept() gave, on a listener that is known, are packets now: each write is one.
+ */
 static void to_packets_after_accept(struct same_rig *r)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -686,7 +688,9 @@ static void dontwait_on_blocking(struct same_rig *r)
 	same_drain(r, 'g');
 }
 
-/* ---- an error that came in the middle of a blocked write, seen by the next call of each kind ---- */
+/*
+ * ---- an error that came in the middle of a blocked write, seen by the next call of each kind ----
+ */
 
 static void reset_meanwhile(struct same_rig *r)
 {

@@ -1090,7 +1090,10 @@ static void number_means_another(struct same_rig *r)
 	same_say_buffer(r);
 }
 
-/* The numbers that the program gets are those that it always got, and closing all leaves ours alone. */
+/*
+ * The numbers that the program gets are those that it always got, and closing all leaves ours
+ * alone.
+ */
 static void descriptors(struct same_rig *r)
 {
 	int fd;

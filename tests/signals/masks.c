@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* masks.c - a program may block SIGSEGV, sees it blocked, and can look at its buffers all the same. */
+/*
+ * masks.c - a program may block SIGSEGV, sees it blocked, and can look at its buffers all the same.
+ */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <sys/epoll.h>

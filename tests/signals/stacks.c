@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* stacks.c - the alternate stack that the program set is the one it is shown, and nothing else is. */
+/*
+ * stacks.c - the alternate stack that the program set is the one it is shown, and nothing else is.
+ */
 #define _GNU_SOURCE
 #include "signals.h"
 

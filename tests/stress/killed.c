@@ -3,10 +3,10 @@
  * killed.c - servers that are killed (SIGKILL) at any moment: what has their peer got by then?
  *
  * killed DIRECTORY COUNT SEED: starts itself COUNT times as a server, with the environment as it is
- * but PRELOAD in place of LD_PRELOAD. A server writes into a shared mapping what each write of
- * it was about to hand over, and what it returned. When it is dead, its peer has the bytes of the files in
- * their order: just as many as the writes returned, and of a write that had not yet returned any part. That
- * is what a server without shunt leaves behind.
+ * but PRELOAD in place of LD_PRELOAD. A server writes into a shared mapping what each write of it
+ * was about to hand over, and what it returned. When it is dead, its peer has the bytes of the
+ * files in their order: just as many as the writes returned, and of a write that had not yet
+ * returned any part. That is what a server without shunt leaves behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,10 @@
 
 enum { FD_LOG = 20, FD_SINK = 21, LARGEST = 128 * 1024, HEAD = 40 };
 
-/* DONE: bytes that writes have returned; UNDER_WAY: those of the one that has not, 0 if there is none. */
+/*
+ * DONE: bytes that writes have returned; UNDER_WAY: those of the one that has not, 0 if there is
+ * none.
+ */
 struct account {
 	_Atomic uint64_t done, under_way, writes;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * old_kernel.c - runs a command as if the kernel were that of Debian 12: without PROCMAP_QUERY (6.11),
- * PAGEMAP_SCAN (6.7) and cachestat (6.5). By a filter of system calls, which what it starts inherits.
+ * old_kernel.c - runs a command as if the kernel were that of Debian 12: without PROCMAP_QUERY
+ * (6.11), PAGEMAP_SCAN (6.7) and cachestat (6.5). By a filter of system calls, which what it starts
+ * inherits.
  */
 #include <errno.h>
 #include <linux/audit.h>

@@ -4,8 +4,9 @@
  * timer signals whose handler looks into the buffers too.
  *
  * stress DIRECTORY SECONDS SEED [THREADS]. All that is read is compared with what the files hold,
- * here and by who receives it, another process: each chunk goes with a head that says what it is. The
- * first thing that is wrong ends it. What is written to standard output differs from run to run.
+ * here and by who receives it, another process: each chunk goes with a head that says what it is.
+ * The first thing that is wrong ends it. What is written to standard output differs from run to
+ * run.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -203,7 +203,9 @@ static void source_pair(const char *kind, int pair[2])
 		fcntl(pair[1], F_SETPIPE_SZ, MOST);
 }
 
-/* What comes out is the FILE, REPEAT times. *FEEDER gets what the child waits for before it ends. */
+/*
+ * What comes out is the FILE, REPEAT times. *FEEDER gets what the child waits for before it ends.
+ */
 static int open_source(const char *kind, int file, int repeat, int *feeder)
 {
 	static char part[MOST];

@@ -4,8 +4,10 @@
  *
  *   serve LISTENER CHUNK COUNT FILE...
  *
- * Accepts COUNT connections (negative: a process is forked first) on the inherited descriptor LISTENER, and gives to each the next
- * FILE, in pieces of CHUNK bytes, up to a read that finds its end. It handles no signal. The call getppid() stands before each accept: it cuts the trace into requests.
+ * Accepts COUNT connections (negative: a process is forked first) on the inherited descriptor
+ * LISTENER, and gives to each the next FILE, in pieces of CHUNK bytes, up to a read that finds its
+ * end. It handles no signal. The call getppid() stands before each accept: it cuts the trace into
+ * requests.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -56,7 +56,10 @@ struct thread *thread_enrol(void)
 	return &records[i];
 }
 
-/* All that were ever enrolled; they are linked beforehand, and those that are not ready yet have nothing in them. */
+/*
+ * All that were ever enrolled; they are linked beforehand, and those that are not ready yet have
+ * nothing in them.
+ */
 struct thread *thread_list(void)
 {
 	unsigned n = enrolled;

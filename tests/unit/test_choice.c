@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_choice.c - the decision between two ways, from costs that the test makes up. Links choice.c alone. */
+/*
+ * test_choice.c - the decision between two ways, from costs that the test makes up. Links choice.c
+ * alone.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +95,10 @@ static void test_begins(void **state)
 	assert_int_equal(lasts(c, CHOICE_LAND), CHOICE_FIRST);
 	assert_true(relaxed(c->measuring));
 	assert_int_equal(choice_ask(c), CHOICE_MEASURE);
-	/* where it is likely to pay, later: a file of some MiB shall not be on trial for half its length */
+	/*
+	 * where it is likely to pay, later: a file of some MiB shall not be on trial for half its
+	 * length
+	 */
 	assert_int_equal(lasts(choice_of(1, choice_class(32 * KIB, 0)), CHOICE_LAND), CHOICE_LATE);
 	assert_int_equal(lasts(choice_of(1, choice_class(KIB * KIB, 0)), CHOICE_LAND), CHOICE_LATE);
 	assert_int_equal(lasts(choice_of(1, choice_class(KIB * KIB, 20)), CHOICE_LAND), CHOICE_FIRST);
@@ -170,7 +176,9 @@ static void test_disturbed(void **state)
 	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
 }
 
-/* Noise of +-40 % on a difference of 15 %, a hundred times over: the answer is right nearly always. */
+/*
+ * Noise of +-40 % on a difference of 15 %, a hundred times over: the answer is right nearly always.
+ */
 static void test_noise(void **state)
 {
 	unsigned right = 0, units = 0;

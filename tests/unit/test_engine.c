@@ -90,7 +90,10 @@ static ssize_t send_all(unsigned count)
 	return engine_send(ends[0], &sink, &s, 0, sent, &why);
 }
 
-/* N bytes have arrived, of which those from AT on are the file's from OFFSET on; and the socket is open. */
+/*
+ * N bytes have arrived, of which those from AT on are the file's from OFFSET on; and the socket is
+ * open.
+ */
 static void arrived(size_t n, size_t at, size_t offset)
 {
 	static char got[1 << 20];
@@ -130,7 +133,10 @@ static void test_gone(void **state)
 	arrived(300, 0, 100);
 }
 
-/* What follows a header, or the file's last bytes, is not there: so far is what the call has written. */
+/*
+ * What follows a header, or the file's last bytes, is not there: so far is what the call has
+ * written.
+ */
 static void test_short(void **state)
 {
 	s.seg[0] = (struct segment){ .p = "head", .n = 4 };

@@ -166,7 +166,10 @@ static void in_a_child(void)
 	CHECK(holds() == 0 && fcntl(fd, F_GETFD) < 0);
 }
 
-/* More entries than there is room for: what finds none is not remembered, what cannot be split is dropped. */
+/*
+ * More entries than there is room for: what finds none is not remembered, what cannot be split is
+ * dropped.
+ */
 static void full(void)
 {
 	uintptr_t p = map(2 * FULL, 0, PROT_READ);
@@ -297,7 +300,10 @@ static void settling(void)
 	CHECK(build(p, 32 * PAGE) && s.mapped == 0 && s.why == VERDICT_BEING_WRITTEN);
 }
 
-/* The duplicate was lost: another file does not get the place in the table while the mapping is there. */
+/*
+ * The duplicate was lost: another file does not get the place in the table while the mapping is
+ * there.
+ */
 static void place_kept(void)
 {
 	uintptr_t p = map(8, 0, PROT_READ);

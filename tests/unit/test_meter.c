@@ -191,7 +191,10 @@ static void turn_is_forgotten(void)
 	CHECK(landing_claim((uintptr_t)p + CHUNK) == l && !l->turned);
 }
 
-/* Many small files side by side, each with a buffer, and written in turn: no unit gets another's cost. */
+/*
+ * Many small files side by side, each with a buffer, and written in turn: no unit gets another's
+ * cost.
+ */
 static void crowd(void)
 {
 	enum { CLIENTS = 8, CHUNKS = 3 };
@@ -229,7 +232,10 @@ static void crowd(void)
 	is_off();
 }
 
-/* More files at a time than are followed: those go plainly while nothing is known, then as the rest. */
+/*
+ * More files at a time than are followed: those go plainly while nothing is known, then as the
+ * rest.
+ */
 static void crowd_of(uint64_t land_write, enum verdict then)
 {
 	enum { CLIENTS = 100, CHUNKS = 8 };
@@ -307,7 +313,9 @@ static void openings_count(void)
 	CHECK(relaxed(c->carry) == 300);
 }
 
-/* Units of what is closed unheard, or ends, do not stay; a child follows nothing of its parent's. */
+/*
+ * Units of what is closed unheard, or ends, do not stay; a child follows nothing of its parent's.
+ */
 static void ends(void)
 {
 	char *p = lazy_memory(CHUNK);

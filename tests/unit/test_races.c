@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_races.c - threads at the tables that they share: sites, pairs and rows of the counters, and landings
- * that one thread cuts into segments and pins while others open them and the source goes.
+ * test_races.c - threads at the tables that they share: sites, pairs and rows of the counters, and
+ * landings that one thread cuts into segments and pins while others open them and the source goes.
  *
- * Made for ThreadSanitizer (tests/sanitizers/run), which tells of what is shared without order; without it
- * the sums, and that what is pinned can be read.
+ * Made for ThreadSanitizer (tests/sanitizers/run), which tells of what is shared without order;
+ * without it the sums, and that what is pinned can be read.
  */
 #include "lazy.h"
 
