@@ -68,7 +68,7 @@ static _Atomic bool asked, missed;
 
 /* ---- is it to be had? ---- */
 
-void guard_init(void)
+COLD void guard_init(void)
 {
 	if (config.guard == TRI_OFF || config.mode != MODE_REWRITE)
 		return;

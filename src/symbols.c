@@ -97,8 +97,8 @@ static bool is_plain_function(const ElfW(Sym) *symbol)
 enum answer { NOT_HERE, HERE, WHO_KNOWS };
 
 /* The chain of NAME's bucket from symbol I on; the last of a chain has the lowest bit set. */
-static enum answer search_chain(const struct symbols_object *o, const uint32_t *chain, uint32_t i,
-				uint32_t hash, const char *name, void **found)
+static COLD enum answer search_chain(const struct symbols_object *o, const uint32_t *chain,
+				     uint32_t i, uint32_t hash, const char *name, void **found)
 {
 	const ElfW(Sym) *only = NULL;
 	unsigned first = o->hash[1], count = 0;
@@ -122,8 +122,8 @@ static enum answer search_chain(const struct symbols_object *o, const uint32_t *
 	return HERE;
 }
 
-static enum answer search(const struct symbols_object *o, uint32_t hash, const char *name,
-			  void **found)
+static COLD enum answer search(const struct symbols_object *o, uint32_t hash, const char *name,
+			       void **found)
 {
 	enum { BITS = sizeof(ElfW(Addr)) * 8 };
 	const uint32_t *head = o->hash, *bucket;
@@ -145,8 +145,8 @@ static enum answer search(const struct symbols_object *o, uint32_t hash, const c
 }
 
 /* The first object that has NAME, or that may have it: *A says which. NULL: none has. */
-static const struct symbols_object *first(const struct symbols *s, const char *name, uint32_t hash,
-					  enum answer *a, void **found)
+static COLD const struct symbols_object *first(const struct symbols *s, const char *name,
+					       uint32_t hash, enum answer *a, void **found)
 {
 	*found = NULL;
 	for (unsigned i = 0; i < s->count; i++) {
@@ -164,13 +164,14 @@ COLD bool symbols_next(const struct symbols *s, const char *name, uint32_t hash,
 	return !first(s, name, hash, &a, found) || a == HERE;
 }
 
-static const struct symbols_object *first_of(const struct symbols *s, const char *name,
-					     enum answer *a, void **found)
+static COLD const struct symbols_object *first_of(const struct symbols *s, const char *name,
+						  enum answer *a, void **found)
 {
 	return first(s, name, symbols_hash(name, strlen(name)), a, found);
 }
 
-bool symbols_next_beside(const struct symbols *s, const char *name, const char *other, void **found)
+COLD bool symbols_next_beside(const struct symbols *s, const char *name, const char *other,
+			      void **found)
 {
 	enum answer a, b;
 	void *address;

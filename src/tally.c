@@ -89,10 +89,13 @@ void tally_tell(void)
 void tally_end(struct tallies *t)
 {
 	for (struct tally *s = t->slot; s < t->slot + TALLY_SLOTS; s++) {
+		if (!relaxed(s->route))
+			continue; /* most threads count nothing: their page is not touched */
 		tell(s);
 		atomic_store(&s->route, NULL);
 	}
-	set_relaxed(t->busy, false);
+	if (relaxed(t->busy))
+		set_relaxed(t->busy, false);
 }
 
 void tally_forked(void)

@@ -126,13 +126,13 @@ static struct thread *take(int tid)
 	for (int i = 0; i < THREAD_HAZARDS; i++)
 		t->hazard[i] = 0;
 	t->several = NULL;
-	tally_end(&t->tallies); /* of a thread that ended without telling */
 	t->stack_lo = t->stack_hi = 0;
 	t->stack_sure = false;
 	t->alternate_in_use = t->guarded = false;
 	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
 	t->masked = t->masked_base = t->pending = 0;
 	t->dying = 0;
+	tally_end(&t->tallies); /* of a thread that ended without telling */
 	return t;
 }
 

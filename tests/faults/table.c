@@ -95,6 +95,7 @@ static const struct {
 	{ "note_swallowed_error", SYS_getsockopt, 0, TOLD, "a TCP socket tells of itself" },
 	{ "landing_unarm", SYS_mprotect, 0, TOLD, "what was one mapping of its own needs no other" },
 	{ "open_part", SYS_mprotect, 0, TOLD, "the same" },
+	{ "fill", SYS_mprotect, 0, TOLD, "the same" },
 	{ "void_locked", SYS_mprotect, 0, TOLD, "the same" },
 };
 

@@ -44,6 +44,7 @@ static struct shared {
 	atomic_int late;           /* it comes in the middle of the wait, not before it */
 	atomic_int hold, quiet;    /* the receiver reads nothing; says nothing */
 	atomic_int waited;         /* milliseconds that the writer's open took */
+	atomic_llong taken;        /* bytes that the receiver has read */
 	sem_t ready;
 } *shared;
 
@@ -183,6 +184,7 @@ static void be_receiver(int fd)
 		for (ssize_t i = 0; i < n; i++)
 			h = (h ^ (unsigned char)part[i]) * UINT64_C(0x100000001b3);
 		total += n;
+		shared->taken = total;
 		while (shared->hold)
 			usleep(1000);
 	}
@@ -788,6 +790,8 @@ static void executed(void)
 	while (!shared->hold)
 		;
 	shared->hold = 0;
+	while (shared->taken < 5 * CHUNK)
+		; /* what is on its way would be changed by the writer */
 	tell_writer(OPEN_AND_WRITE);
 	while (!shared->done)
 		;

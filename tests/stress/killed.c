@@ -83,13 +83,14 @@ static int serve(uint64_t seed)
 	char *buf = malloc(LARGEST + 4096);
 
 	buf = (char *)(((uintptr_t)buf + 4095) & ~(uintptr_t)4095) + at;
-	for (unsigned f = 0; a != MAP_FAILED; f++) {
+	if (a == MAP_FAILED)
+		return 6;
+	for (unsigned f = 0;; f++) {
 		char path[] = "f0";
 
 		path[1] = (char)('0' + f % CONTENT_FILES);
 		serve_file(a, path, buf, chunk - at, seed & 2 ? 17 : 0);
 	}
-	return 6;
 }
 
 /* ---- its peer, which kills it ---- */
