@@ -11,10 +11,15 @@ static LARGE_TABLE struct choice *_Atomic shared; /* what takes its place */
 static LARGE_TABLE _Atomic bool used;
 static LARGE_TABLE struct choice nowhere;
 
+/* Large chunks of long files: where landing was seen to pay on every machine so far. */
+static bool is_likely(unsigned class)
+{
+	return class % CHOICE_MAPPED >= choice_class(32 * 1024, 0) && class % 4 == 3;
+}
+
 static uint32_t first_wait(unsigned class)
 {
-	return class % CHOICE_MAPPED >= choice_class(32 * 1024, 0) && class % 4 == 3 ? CHOICE_LATE
-										      : CHOICE_FIRST;
+	return is_likely(class) ? CHOICE_LATE : CHOICE_FIRST;
 }
 
 struct choice *choice_of(uintptr_t caller, unsigned class)
@@ -133,13 +138,19 @@ static bool can_decide(const struct choice *c)
 	return false;
 }
 
-/* Where both are alike it lands: what is not copied spares the caches, which no unit shows. */
+/*
+ * Where it is likely to pay it lands if both are alike, since what is not copied spares the caches,
+ * which no unit shows; elsewhere something has to be gained, and more of it in a crowd.
+ */
 static bool pays(const struct choice *c)
 {
 	uint64_t land = middle(c, CHOICE_LAND), plain = middle(c, CHOICE_PLAIN);
 
-	return relaxed(c->crowded) ? land + plain / CHOICE_CROWDED < plain
-				   : land <= plain + plain / CHOICE_MARGIN;
+	if (relaxed(c->crowded))
+		return land + plain / CHOICE_CROWDED < plain;
+	if (is_likely((unsigned)(relaxed(c->key) & 255)))
+		return land <= plain + plain / (2 * CHOICE_MARGIN);
+	return land + plain / CHOICE_MARGIN < plain;
 }
 
 static void decide(struct choice *c)

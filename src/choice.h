@@ -35,8 +35,8 @@ enum {
 	CHOICE_PATIENCE = 65536, /* chunks after which a trial that has not decided is given up */
 	CHOICE_AGAIN = 16384,  /* chunks until the next trial: this, twice, four times ... as many */
 	CHOICE_LEVELS = 7,
-	CHOICE_MARGIN = 64,    /* a loss of less than the 64th part is none; where more was on its way than was */
-	CHOICE_CROWDED = 4,    /* followed, the 4th has to be gained: tables were not as full as they will be */
+	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none; where more was on its way than */
+	CHOICE_CROWDED = 4,    /* was followed, of less than the 4th: tables were not as full as they will be */
 	CHOICE_MAPPED = 128,   /* in the class: chunks of a mapping, for which nothing is armed */
 };
 

@@ -148,12 +148,26 @@ static void test_alike(void **state)
 {
 	struct choice *c = on_trial();
 
-	assert_int_equal(trial(c, 101, 100), 2 * CHOICE_ENOUGH);
-	assert_int_equal(choice_ask(c), CHOICE_LAND);
+	assert_int_equal(trial(c, 98, 100), 2 * CHOICE_ENOUGH);
+	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
 	c = on_trial();
 	assert_int_equal(trial(c, 100, 100), 2 * CHOICE_ENOUGH);
-	assert_int_equal(choice_ask(c), CHOICE_LAND);
+	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
 	c = on_trial();
+	trial(c, 96, 100);
+	assert_int_equal(choice_ask(c), CHOICE_LAND);
+}
+
+/* Large chunks of long files land unless they lose. */
+static void test_likely(void **state)
+{
+	struct choice *c = choice_of(0x70001, choice_class(64 * KIB, 0));
+
+	lasts(c, CHOICE_LAND);
+	trial(c, 101, 100);
+	assert_int_equal(choice_ask(c), CHOICE_LAND);
+	c = choice_of(0x70002, choice_class(64 * KIB, 0));
+	lasts(c, CHOICE_LAND);
 	trial(c, 102, 100);
 	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
 }
@@ -304,7 +318,8 @@ int main(void)
 		cmocka_unit_test(test_classes), cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_begins), cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_plain_is_cheaper), cmocka_unit_test(test_landing_is_cheaper),
-		cmocka_unit_test(test_alike), cmocka_unit_test(test_disturbed),
+		cmocka_unit_test(test_alike), cmocka_unit_test(test_likely),
+		cmocka_unit_test(test_disturbed),
 		cmocka_unit_test(test_noise), cmocka_unit_test(test_again),
 		cmocka_unit_test(test_given_up), cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_shared), cmocka_unit_test(test_scribbled),
