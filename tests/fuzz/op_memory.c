@@ -122,10 +122,13 @@ static ssize_t change_by_call(char *p, size_t n, int how)
 	switch (how) {
 	case 0: {
 		int zero = open("/dev/zero", O_RDONLY);
+		size_t done = 0;
 
-		ret = read(zero, p, n);
+		/* a signal that comes meanwhile makes it short, behind one page or another */
+		while (done < n && ((ret = read(zero, p + done, n - done)) > 0 || errno == EINTR))
+			done += ret > 0 ? (size_t)ret : 0;
 		close(zero);
-		return ret;
+		return done ? (ssize_t)done : ret;
 	}
 	case 1:
 		ret = n >= sizeof(struct utsname) ? uname((void *)p) : 0;
