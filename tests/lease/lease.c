@@ -242,6 +242,15 @@ static void finish_writer(void)
 		say_waited("writer", shared->waited);
 }
 
+/* The writer comes, and is through before anything else is done. */
+static void let_write(void)
+{
+	tell_writer(OPEN_AND_WRITE);
+	while (!shared->done)
+		;
+	finish_writer();
+}
+
 /*
  * Some chunks, then one that is read and not written while a writer comes, and WAIT until it is
  * done.
@@ -768,10 +777,7 @@ static void killed_child(void)
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(child, NULL, 0);
-	tell_writer(OPEN_AND_WRITE);
-	while (!shared->done)
-		;
-	finish_writer();
+	let_write();
 }
 
 /* The child becomes another program, which has nothing to do with the file. */
@@ -792,10 +798,7 @@ static void executed(void)
 	shared->hold = 0;
 	while (shared->taken < 5 * CHUNK)
 		; /* what is on its way would be changed by the writer */
-	tell_writer(OPEN_AND_WRITE);
-	while (!shared->done)
-		;
-	finish_writer();
+	let_write();
 	waitpid(child, NULL, 0);
 }
 
