@@ -30,6 +30,7 @@ _Atomic unsigned guard_chunks;
 #include "landing.h"
 #include "prim.h"
 #include "sig.h"
+#include "symbols.h"
 #include "thread.h"
 
 /* What the program may keep below its stack pointer; the two words of guard.S lie below that. */
@@ -131,7 +132,7 @@ static bool restorer_is_fit(void)
  */
 static bool allocator_is_ours(void)
 {
-	return (void *)free == hook_own("free") && (void *)realloc == hook_own("realloc");
+	return symbols_bind_here("free") && symbols_bind_here("realloc");
 }
 
 /*

@@ -66,8 +66,15 @@ static COLD void block_moves(void *p)
 		landing_open(p, hook_usable_size ? hook_usable_size(p) : UINTPTR_MAX - (uintptr_t)p);
 }
 
-/* Blocks below this are never mappings of their own, which free gives back to the kernel. */
-enum { MAY_BE_A_MAPPING = 127 * 1024 };
+/*
+ * May free give a block of N usable bytes back to the kernel, since it is a mapping of its own? Small
+ * ones never are. Of those in libc's heap the last word belongs to the next block's header, so
+ * that N is 8 more than a multiple of 16; what is mapped ends with its page.
+ */
+static bool may_be_mapped(size_t n)
+{
+	return n >= 127 * 1024 && n % 16 != 8;
+}
 
 static COLD void slow_free(void *p)
 {
@@ -78,7 +85,7 @@ static COLD void slow_free(void *p)
 		landing_before_free(p, n);
 	if (real)
 		real(p);
-	if (n >= MAY_BE_A_MAPPING)
+	if (may_be_mapped(n))
 		landing_after_free(p, n);
 }
 

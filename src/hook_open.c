@@ -15,12 +15,14 @@
 
 #include <errno.h>
 
+#include "copy.h"
 #include "filter.h"
 #include "guard.h"
 #include "hook_idle.h"
 #include "maps.h"
 #include "pipes.h"
 #include "prim.h"
+#include "sig.h"
 #include "sleep.h"
 
 /* Two 32-bit words; three words for each 32 capabilities. */
@@ -39,13 +41,26 @@ static COLD void reach(uintptr_t p, size_t n)
 #define array(p, n) bytes(p, (n) > 0 ? (size_t)(n) * sizeof(*(p)) : 0)
 #define string(s) hook_open_string(s)
 
-/* Can [p, p + n), now open, be read? The kernel reads a mask there and refuses it, or faults. */
-static COLD bool kernel_reads(const void *p, size_t n)
+/*
+ * Can the byte at P be read? Where faults come to us it is tried; else the kernel reads a mask
+ * there, which it refuses, or faults.
+ */
+static bool is_there(uintptr_t p)
 {
-	uintptr_t at = (uintptr_t)p & ~(uintptr_t)7, end = (uintptr_t)p + n;
+	char byte;
+
+	if (COPY_IN && sig_faults_owned())
+		return copy_in(&byte, (const void *)p, 1);
+	return prim_sigprocmask(-1, (const uint64_t *)(p & ~(uintptr_t)7), NULL) != -EFAULT;
+}
+
+/* Can [p, p + n), now open, be read? */
+static COLD bool can_be_read(const void *p, size_t n)
+{
+	uintptr_t at = (uintptr_t)p, end = at + n;
 
 	for (; at < end; at = page_down(at) + shunt_page)
-		if (prim_sigprocmask(-1, (const uint64_t *)at, NULL) == -EFAULT)
+		if (!is_there(at))
 			return false;
 	return true;
 }
@@ -59,7 +74,7 @@ COLD bool hook_readable(const void *p, size_t n)
 	if (t && here >= t->stack_lo && at > here && n < t->stack_hi - t->stack_lo &&
 	    at + n < t->stack_hi - 2 * shunt_page)
 		return true;
-	return kernel_reads(p, n);
+	return can_be_read(p, n);
 }
 
 /* Not inline: the prototypes of libc promise the compiler that S is never NULL. */

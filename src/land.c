@@ -53,6 +53,7 @@ struct attempt {
 	uint32_t generation;    /* of the number: it changes with what that means */
 	bool fresh;             /* armed just now: the pages hold what they held */
 	bool held;              /* a hold on the source was taken, beside the landing's own */
+	struct landing *before; /* of the chunk that ends where this begins, locked; NULL: not known */
 	unsigned char *ahead;   /* the head, read before: to be put into the buffer; NULL: it is there */
 	uint64_t now;
 	struct stat st;
@@ -243,10 +244,35 @@ static enum verdict reserve(struct attempt *a)
  * with at the write ----
  */
 
-/* Does the chunk begin where the last one ended, as in a loop over a file? */
-static bool follows(const struct attempt *a)
+/* Does the chunk begin where that of L ended, as in a loop over a file? */
+static bool follows(const struct attempt *a, const struct landing *l)
 {
-	return a->l->source == a->source + 1 && a->offset == a->l->offset + (off_t)a->l->length;
+	return relaxed(l->source) == a->source + 1 && a->offset == l->offset + (off_t)l->length;
+}
+
+/*
+ * The chunk before this one may have gone into the same buffer, or into the one that this
+ * thread read into last: some programs take a new one for each chunk before they give back the old.
+ */
+static struct landing *lock_before(const struct attempt *a)
+{
+	const struct thread *t = thread_self();
+	struct landing *l = t ? t->landed : NULL;
+
+	if (follows(a, a->l))
+		return a->l;
+	if (!l || l == a->l || relaxed(l->source) != a->source + 1 || !lock_try_second(&l->lock))
+		return NULL;
+	if (follows(a, l))
+		return l;
+	lock_drop_second(&l->lock);
+	return NULL;
+}
+
+static void unlock_before(const struct attempt *a)
+{
+	if (a->before && a->before != a->l)
+		lock_drop_second(&a->before->lock);
 }
 
 /*
@@ -255,15 +281,24 @@ static bool follows(const struct attempt *a)
  */
 static bool read_ahead(const struct attempt *a, size_t head)
 {
-	return a->l->ahead >= head && head && follows(a) && a->now - a->l->read < AHEAD_AGE &&
+	const struct landing *l = a->before;
+
+	return l && l->ahead >= head && head && a->now - l->read < AHEAD_AGE &&
 	       source_unchanged(a->source, &a->st);
 }
 
-/* How many bytes behind the chunk are worth reading along with its tail. */
+/*
+ * How many bytes behind the chunk are worth reading along with its tail. Where two buffers take
+ * turns, the next head is as long as the last.
+ */
 static size_t worth_ahead(const struct attempt *a, const struct site *site, size_t head)
 {
+	size_t last = a->before ? a->before->head : 0;
+
 	/* the first chunk of a file is followed by another, where loops land */
-	return COPY_IN && !site->crosses && (a->offset == 0 || follows(a)) ? head : 0;
+	if (!COPY_IN || site->crosses || (a->offset != 0 && !a->before))
+		return 0;
+	return head > last ? head : last;
 }
 
 static bool read_head(const struct attempt *a, int fd, size_t head, unsigned char *copy)
@@ -290,10 +325,10 @@ static bool read_tail(const struct attempt *a, int fd, size_t tail, size_t more,
 }
 
 /*
- * Reads both edges. A head that is here already is only noted (a->ahead): it is put into
+ * Reads both edges, with a->before locked. A head that is here already is only noted (a->ahead): it is put into
  * the buffer when no lock is held any more, since that may fault.
  */
-static bool read_edges(struct attempt *a, const struct site *site)
+static bool read_edges_behind(struct attempt *a, const struct site *site)
 {
 	struct landing *l = a->l;
 	size_t head = a->lo - a->base, tail = a->base + a->n - a->hi, ahead = 0;
@@ -302,8 +337,12 @@ static bool read_edges(struct attempt *a, const struct site *site)
 	unsigned char *old = l->tail_copy == l->edge ? l->edge : l->edge + room;
 	unsigned char *new = l->tail_copy == l->edge ? l->edge + room : l->edge;
 
-	if (read_ahead(a, head))
-		a->ahead = old = l->tail_copy + l->tail;
+	if (read_ahead(a, head)) {
+		a->ahead = a->before->tail_copy + a->before->tail;
+		if (a->before != l)
+			a->ahead = memcpy(old, a->ahead, head);
+		old = a->ahead;
+	}
 	l->head = l->tail = l->ahead = 0;
 	if (head && !a->ahead && !read_head(a, fd, head, old))
 		return false;
@@ -315,6 +354,16 @@ static bool read_edges(struct attempt *a, const struct site *site)
 	l->tail = tail;
 	l->ahead = ahead;
 	return true;
+}
+
+static bool read_edges(struct attempt *a, const struct site *site)
+{
+	bool ok;
+
+	a->before = lock_before(a);
+	ok = read_edges_behind(a, site);
+	unlock_before(a);
+	return ok;
 }
 
 /*
@@ -351,6 +400,7 @@ static ssize_t read_reserved(struct attempt *a, enum verdict why)
 /* The landing now means this chunk. */
 static void mean(struct attempt *a, struct site *site)
 {
+	struct thread *t = thread_self();
 	struct landing *l = a->l;
 	int old = relaxed(l->source);
 
@@ -361,7 +411,9 @@ static void mean(struct attempt *a, struct site *site)
 	set_relaxed(l->source, a->source + 1);
 	l->fd = a->fd;
 	l->generation = a->generation;
-	l->reader = thread_self() ? relaxed(thread_self()->tid) : 0;
+	l->reader = t ? relaxed(t->tid) : 0;
+	if (t)
+		t->landed = l;
 	if (l->site != site)
 		l->patience = (struct patience){ 0 };
 	l->site = site;

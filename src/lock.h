@@ -40,25 +40,35 @@ struct lock_held {
 void lock_wait(struct lock *lock);
 void lock_wake(struct lock *lock);
 
-static inline void lock_take(struct lock *lock, struct lock_held *held)
+static inline bool lock_get(struct lock *lock)
 {
 	uint32_t expected = 0;
 
+	return atomic_compare_exchange_strong_explicit(&lock->word, &expected, 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+static inline void lock_put(struct lock *lock)
+{
+	if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2))
+		lock_wake(lock);
+}
+
+static inline void lock_take(struct lock *lock, struct lock_held *held)
+{
 	held->masked = sig_must_mask();
 	if (unlikely(held->masked))
 		prim_signals_block(&held->mask);
 	else
 		lock_thread.depth++;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (unlikely(!atomic_compare_exchange_strong_explicit(
-		    &lock->word, &expected, 1, memory_order_acquire, memory_order_relaxed)))
+	if (unlikely(!lock_get(lock)))
 		lock_wait(lock);
 }
 
 static inline void lock_drop(struct lock *lock, const struct lock_held *held)
 {
-	if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2))
-		lock_wake(lock);
+	lock_put(lock);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (unlikely(held->masked)) {
 		prim_signals_restore(&held->mask);
@@ -68,6 +78,20 @@ static inline void lock_drop(struct lock *lock, const struct lock_held *held)
 	atomic_signal_fence(memory_order_seq_cst);
 	if (unlikely(lock_thread.late && lock_thread.depth == 0))
 		lock_late();
+}
+
+/*
+ * A second lock, by a thread that holds one: only if nobody has it, for whoever does may want ours.
+ * What keeps handlers away is there already.
+ */
+static inline bool lock_try_second(struct lock *lock)
+{
+	return lock_get(lock);
+}
+
+static inline void lock_drop_second(struct lock *lock)
+{
+	lock_put(lock);
 }
 
 /* In the child of a fork: whoever held it is not here. */

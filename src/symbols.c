@@ -195,6 +195,24 @@ bool symbols_define(ElfW(Addr) base, ElfW(Dyn) *d, const char *name, void **foun
 	return search(&o, symbols_hash(name, strlen(name)), name, found) != NOT_HERE;
 }
 
+bool symbols_bind_here(const char *name)
+{
+	uint32_t hash = symbols_hash(name, strlen(name));
+	struct symbols_object o;
+	void *found;
+
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		if (map->l_ld == _DYNAMIC)
+			return symbols_own(name) != NULL;
+		if (!is_searched(map))
+			continue;
+		read_object(map, &o);
+		if (search(&o, hash, name, &found) != NOT_HERE)
+			return false;
+	}
+	return false;
+}
+
 void *symbols_own(const char *name)
 {
 	const struct link_map *map = _r_debug.r_map;

@@ -126,6 +126,7 @@ static struct thread *take(int tid)
 	for (int i = 0; i < THREAD_HAZARDS; i++)
 		t->hazard[i] = 0;
 	t->several = NULL;
+	t->landed = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	t->stack_sure = false;
 	t->alternate_in_use = t->guarded = false;

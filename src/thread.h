@@ -19,12 +19,14 @@
 enum { THREAD_HAZARDS = 16, THREAD_LAST_READS = 4, SIG_VIRTUAL = 3 };
 
 struct fd_entry;
+struct landing;
 
 struct thread {
 	struct thread *next;    /* of all records ever made; never unlinked */
 	_Atomic int tid;        /* 0: the record is free; -1: kept for a thread that is being born */
 	/* sources (index + 1) that this thread may be sending from: they are not closed */
 	_Atomic int hazard[THREAD_HAZARDS];
+	struct landing *landed; /* what it read into last; NULL: nothing yet */
 	_Atomic(const struct fd_entry *) several; /* what it is sending to by several calls: writers.h */
 	/* the stack it runs on, [lo, hi); 0 when not known */
 	_Atomic uintptr_t stack_lo, stack_hi;

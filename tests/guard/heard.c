@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * heard.c - does something that may leave shunt unable to hear all, and waits to be looked at.
- * Compiled twice: OWN_FREE has a free of its own, which goes on to libc's by another name.
+ * Compiled three times: OWN_FREE has a free of its own, which goes on to libc's by another name;
+ * TAKES_FREE keeps the addresses of free and realloc, and is linked to a fixed address: to the whole
+ * process they are those of its own stubs then.
  */
 #define _GNU_SOURCE
 #include <aio.h>
@@ -21,6 +23,13 @@ void free(void *p)
 {
 	__libc_free(p);
 }
+#endif
+
+#ifdef TAKES_FREE
+extern void (*volatile const taken_free)(void *);
+extern void *(*volatile const taken_realloc)(void *, size_t);
+void (*volatile const taken_free)(void *) = free;
+void *(*volatile const taken_realloc)(void *, size_t) = realloc;
 #endif
 
 static char stack[65536];

@@ -58,5 +58,6 @@ for case in MISSES:
     check('heard', case, offset, False)
 check('heard', 'alone', offset, False, ',guard:off')
 check('heard_free', 'alone', offset, False)
+check('heard_fixed', 'alone', offset, True)
 print('%d passed, %d failed' % (counts['passed'], counts['failed']))
 sys.exit(1 if counts['failed'] else 0)

@@ -1,5 +1,6 @@
 # ---- tests/guard: inline system calls, plain and under the guard ----
-guard_programs = tests/guard/calls tests/guard/tasks tests/guard/heard tests/guard/heard_free
+guard_programs = tests/guard/calls tests/guard/tasks tests/guard/heard tests/guard/heard_free \
+	tests/guard/heard_fixed
 check_PROGRAMS += $(guard_programs)
 tests_guard_calls_SOURCES = tests/guard/calls.c tests/guard/inline.h tests/signals/signals.h
 tests_guard_calls_LDADD = -lpthread
@@ -10,4 +11,9 @@ tests_guard_heard_LDADD = -lpthread -lrt -ldl
 tests_guard_heard_free_SOURCES = $(tests_guard_heard_SOURCES)
 tests_guard_heard_free_CPPFLAGS = $(AM_CPPFLAGS) -DOWN_FREE
 tests_guard_heard_free_LDADD = $(tests_guard_heard_LDADD)
+tests_guard_heard_fixed_SOURCES = $(tests_guard_heard_SOURCES)
+tests_guard_heard_fixed_CPPFLAGS = $(AM_CPPFLAGS) -DTAKES_FREE
+tests_guard_heard_fixed_CFLAGS = $(AM_CFLAGS) -fno-pie
+tests_guard_heard_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
+tests_guard_heard_fixed_LDADD = $(tests_guard_heard_LDADD)
 test_scripts += tests/guard/run tests/guard/heard.py

@@ -10,6 +10,7 @@
 #include "maps.h"
 #include "prim.h"
 #include "relink.h"
+#include "sig.h"
 #include "source.h"
 
 #define HOOK(ret, name, params, args, class) ret(*real_##name) params;
@@ -40,6 +41,11 @@ uint64_t prim_critical = ~UINT64_C(0);
 _Atomic signed char filter_answer = 1;
 
 static uintptr_t armed_lo, armed_hi;
+
+bool sig_faults_owned(void)
+{
+	return false;
+}
 
 bool filter_ask(void)
 {

@@ -4,7 +4,7 @@ TESTS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory 
 	tests/hooks/runpath.sh
 EXTRA_DIST += tests/hooks/exports.sh tests/hooks/runpath.sh
 
-hooks_double = tests/hooks/double.c tests/hooks/double.h src/prim_gate.c
+hooks_double = tests/hooks/double.c tests/hooks/double.h src/prim_gate.c src/copy.c
 hooks_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/hooks
 
 tests_hooks_table_SOURCES = tests/hooks/table.c
