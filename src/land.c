@@ -288,17 +288,17 @@ static bool read_ahead(const struct attempt *a, size_t head)
 }
 
 /*
- * How many bytes behind the chunk are worth reading along with its tail. Where two buffers take
- * turns, the next head is as long as the last.
+ * How many bytes behind the chunk are worth reading along with its tail: the next HEAD. Where two
+ * buffers take turns that is as long as the last.
  */
 static size_t worth_ahead(const struct attempt *a, const struct site *site, size_t head)
 {
-	size_t last = a->before ? a->before->head : 0;
-
-	/* the first chunk of a file is followed by another, where loops land */
-	if (!COPY_IN || site->crosses || (a->offset != 0 && !a->before))
+	if (!COPY_IN || site->crosses)
 		return 0;
-	return head > last ? head : last;
+	if (a->before && a->before != a->l)
+		return a->before->head;
+	/* the first chunk of a file is followed by another, where loops land */
+	return a->before || a->offset == 0 ? head : 0;
 }
 
 static bool read_head(const struct attempt *a, int fd, size_t head, unsigned char *copy)

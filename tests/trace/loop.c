@@ -5,7 +5,8 @@
  *   loop FILE CHUNK OFFSET BUFFER SINK LOOK REPEAT [SOURCE]
  *
  * Reads FILE in pieces of CHUNK bytes into a BUFFER (heap, static, mmap) that
- * starts OFFSET bytes after the start of a page, and writes them to a SINK
+ * starts OFFSET bytes after the start of a page, or (turns) into two in turn of which the other one
+ * starts in the middle of a page, and writes them to a SINK
  * (tcp, unix), whose other end a child reads (tcp, unix) or a thread of this
  * process (tcp-thread). With LOOK = look it adds up the bytes before it writes
  * them. All of it REPEAT times.
@@ -43,6 +44,7 @@ enum { PAGE = 4096, MOST = 1 << 20 };
 static char memory[MOST + 2 * PAGE] __attribute__((aligned(PAGE)));
 static volatile uint64_t looked;
 static size_t to_come; /* from a SOURCE, in all */
+static char *other;    /* the buffer of the next chunk, where two take turns */
 
 /* FNV-1a over 64-bit words would depend on the cuts; over bytes it does not. */
 static uint64_t sum(uint64_t h, const unsigned char *p, size_t n)
@@ -86,6 +88,10 @@ static char *buffer(const char *kind, size_t chunk, size_t offset)
 {
 	void *p = memory;
 
+	if (strcmp(kind, "turns") == 0) {
+		other = buffer("mmap", chunk, PAGE / 2);
+		kind = "mmap";
+	}
 	if (strcmp(kind, "heap") == 0 && posix_memalign(&p, PAGE, chunk + 2 * PAGE) != 0)
 		errx(1, "no memory");
 	if (strcmp(kind, "mmap") == 0)
@@ -120,6 +126,12 @@ static void serve(int file, int sink, char *buf, size_t chunk, int look)
 			w = write(sink, buf + done, (size_t)(n - done));
 			if (w < 0)
 				err(1, "write");
+		}
+		if (other) {
+			char *now = other;
+
+			other = buf;
+			buf = now;
 		}
 	}
 	if (n < 0)
