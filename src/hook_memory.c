@@ -67,9 +67,9 @@ static COLD void block_moves(void *p)
 }
 
 /*
- * May free give a block of N usable bytes back to the kernel, since it is a mapping of its own? Small
- * ones never are. Of those in libc's heap the last word belongs to the next block's header, so
- * that N is 8 more than a multiple of 16; what is mapped ends with its page.
+ * May free give a block of N usable bytes back to the kernel, since it is a mapping of its own?
+ * Small ones never are. Of those in libc's heap the last word is that of the next block's header,
+ * so that N is 8 more than a multiple of 16; what is mapped ends with its page.
  */
 static bool may_be_mapped(size_t n)
 {

@@ -53,8 +53,8 @@ struct attempt {
 	uint32_t generation;    /* of the number: it changes with what that means */
 	bool fresh;             /* armed just now: the pages hold what they held */
 	bool held;              /* a hold on the source was taken, beside the landing's own */
-	struct landing *before; /* of the chunk that ends where this begins, locked; NULL: not known */
-	unsigned char *ahead;   /* the head, read before: to be put into the buffer; NULL: it is there */
+	struct landing *before; /* of the chunk that ends where this begins, locked; or NULL */
+	unsigned char *ahead;   /* the head, read before: to be put into the buffer; or NULL */
 	uint64_t now;
 	struct stat st;
 };
@@ -325,8 +325,8 @@ static bool read_tail(const struct attempt *a, int fd, size_t tail, size_t more,
 }
 
 /*
- * Reads both edges, with a->before locked. A head that is here already is only noted (a->ahead): it is put into
- * the buffer when no lock is held any more, since that may fault.
+ * Reads both edges, with a->before locked. A head that is here already is only noted (a->ahead): it
+ * is put into the buffer when no lock is held any more, since that may fault.
  */
 static bool read_edges_behind(struct attempt *a, const struct site *site)
 {

@@ -44,8 +44,8 @@ static inline bool lock_get(struct lock *lock)
 {
 	uint32_t expected = 0;
 
-	return atomic_compare_exchange_strong_explicit(&lock->word, &expected, 1, memory_order_acquire,
-						       memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(
+		&lock->word, &expected, 1, memory_order_acquire, memory_order_relaxed);
 }
 
 static inline void lock_put(struct lock *lock)

@@ -75,8 +75,8 @@ bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void
 void *symbols_own(const char *name);
 
 /*
- * Do calls of NAME that are bound by name come to this object, since none that is searched before it
- * defines that name? A program's stub for the function, which is its address there, is no
+ * Do calls of NAME that are bound by name come to this object, since none that is searched before
+ * it defines that name? A program's stub for the function, which is its address there, is no
  * definition. Allocates nothing, takes no lock; errno is kept.
  */
 bool symbols_bind_here(const char *name);
