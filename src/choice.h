@@ -21,6 +21,7 @@
 #ifndef SHUNT_CHOICE_H
 #define SHUNT_CHOICE_H
 
+#include "pass.h"
 #include "shunt.h"
 
 enum choice_way { CHOICE_LAND, CHOICE_PLAIN, CHOICE_MEASURE };
@@ -82,6 +83,14 @@ static inline enum choice_way choice_ask(struct choice *c)
 		return choice_turn(c);
 	set_relaxed(c->wait, wait - 1);
 	return unlikely(relaxed(c->measuring)) ? CHOICE_MEASURE : (enum choice_way)relaxed(c->way);
+}
+
+/* What goes plainly goes so until the next trial: chunks of N bytes, some of them taken by PASS. */
+static inline void choice_take(struct choice *c, size_t n, struct pass *pass)
+{
+	uint32_t wait = relaxed(c->wait);
+
+	set_relaxed(c->wait, wait - pass_take(pass, wait, n));
 }
 
 /* The way of the next unit; and it begins. */

@@ -43,7 +43,7 @@ struct fd_entry *fd_entry(int fd);
 
 /* A million numbers in blocks that come into being when first used. */
 enum { FD_BLOCK = 1024, FD_BLOCKS = 1024 };
-extern _Atomic(struct fd_entry *) fd_blocks[FD_BLOCKS];
+extern HIDDEN _Atomic(struct fd_entry *) fd_blocks[FD_BLOCKS];
 
 /* The entry of FD if there is one already. One load for a number below 1024 that was never used. */
 static inline struct fd_entry *fd_peek(int fd)
@@ -79,12 +79,12 @@ static inline bool fd_is_any_file(const struct fd_entry *e)
 	return e->kind == STATS_KIND_FILE || (e->kind == STATS_KIND_OTHER && e->identity);
 }
 
-/* The entry of FD if that is known to be no regular file, else NULL. */
-static inline const struct fd_entry *fd_known_stream(int fd)
+/* Is FD known to be no regular file? */
+static inline bool fd_is_known_stream(int fd)
 {
 	const struct fd_entry *e = fd_peek(fd);
 
-	return e && (relaxed(e->no_file) || relaxed(e->born) != STATS_KIND_UNKNOWN) ? e : NULL;
+	return e && (relaxed(e->no_file) || relaxed(e->born) != STATS_KIND_UNKNOWN);
 }
 
 /*
@@ -107,7 +107,7 @@ static inline bool fd_is_socket(int fd)
 bool fd_is_known_socket(int fd, struct fd_entry *e);
 
 /* How many descriptors owe an error (fd_entry.owed). 0: no hook need look. */
-extern _Atomic int fd_debts;
+extern HIDDEN _Atomic int fd_debts;
 
 /* FD owes ERROR from now on; pays it: returns the errno owed, once, or 0. */
 void fd_owe(struct fd_entry *e, int error);

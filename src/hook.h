@@ -13,8 +13,8 @@
 #include "hook_types.h"
 #include "thread.h"
 
-#define HOOK(ret, name, params, args, class) extern ret(*real_##name) params;
-#define HOOK_OPEN(ret, name, params, args, open) extern ret(*real_##name) params;
+#define HOOK(ret, name, params, args, class) extern HIDDEN ret(*real_##name) params;
+#define HOOK_OPEN(ret, name, params, args, open) extern HIDDEN ret(*real_##name) params;
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_OPEN
@@ -22,6 +22,9 @@
 #define REAL(name)                                                                                 \
 	(likely(real_##name != NULL) ? real_##name                                     \
 				     : (hook_find((void **)&real_##name, #name), real_##name))
+
+/* The same where shunt is seen to be live, of a name that is not looked up late: it is there. */
+#define REAL_LIVE(name) real_##name
 
 /*
  * malloc_usable_size of the object that REAL(free) is of, NULL if that has none: another

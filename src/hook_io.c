@@ -10,35 +10,51 @@
 
 /* The body of a hook that reads into one buffer. */
 #define READ_BODY(name, fd, buf, n, at, ...)                                                       \
+	struct watched *known;                                                                     \
 	struct io_read r;                                                                          \
 	ssize_t ret;                                                                               \
                                                                                                    \
 	if (io_idle(n))                                                                            \
 		return REAL(name)(__VA_ARGS__);                                                    \
+	known = io_pass(fd, buf, n, CALLER);                                                       \
+	if (likely(known != NULL))                                                                 \
+		return watch_passed(known, buf, REAL(name)(__VA_ARGS__));                          \
 	if (io_read_begin(fd, buf, n, at, CALLER, &r, &ret))                                       \
 		return ret;                                                                        \
 	return io_read_done(fd, buf, n, &r, REAL(name)(__VA_ARGS__))
 
-static APART ssize_t read_whole(int fd, void *buf, size_t n, const void *caller)
+static APART ssize_t read_judged(int fd, void *buf, size_t n, const void *caller)
 {
 	struct io_read r;
 	ssize_t ret;
 
+	if (io_is_small(fd, n))
+		return io_read_small(fd, buf, REAL(read)(fd, buf, n), caller);
 	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
 		return ret;
 	return io_read_done(fd, buf, n, &r, REAL(read)(fd, buf, n));
 }
 
+static APART ssize_t read_chunk(int fd, void *buf, size_t n, const void *caller)
+{
+	struct watched *known = io_pass(fd, buf, n, caller);
+
+	if (likely(known != NULL))
+		return watch_passed(known, buf, REAL_LIVE(read)(fd, buf, n));
+	return read_judged(fd, buf, n, caller);
+}
+
+static APART ssize_t read_passive(int fd, void *buf, size_t n)
+{
+	return REAL(read)(fd, buf, n);
+}
+
+/* In steps, none of which saves a register for the sake of the next. */
 EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
-	const struct fd_entry *e;
-
-	if (io_idle(n))
-		return REAL(read)(fd, buf, n);
-	e = io_is_small(fd, n);
-	if (e)
-		return io_read_small(fd, e, buf, REAL(read)(fd, buf, n), CALLER);
-	return read_whole(fd, buf, n, CALLER);
+	if (hook_passive())
+		return read_passive(fd, buf, n);
+	return io_is_none(n) ? REAL_LIVE(read)(fd, buf, n) : read_chunk(fd, buf, n, CALLER);
 }
 
 EXPORT ssize_t __read(int fd, void *buf, size_t n)
@@ -151,13 +167,23 @@ static APART ssize_t write_whole(int fd, const void *buf, size_t n, const void *
 	return io_write_done(fd, &piece, 1, REAL(write)(fd, buf, n), caller);
 }
 
+static APART ssize_t write_chunk(int fd, const void *buf, size_t n, const void *caller)
+{
+	if (!io_write_plain(fd))
+		return write_whole(fd, buf, n, caller);
+	return io_wrote(fd, buf, REAL_LIVE(write)(fd, buf, n), caller);
+}
+
+static APART ssize_t write_passive(int fd, const void *buf, size_t n)
+{
+	return REAL(write)(fd, buf, n);
+}
+
 EXPORT ssize_t write(int fd, const void *buf, size_t n)
 {
-	if (io_write_idle(n))
-		return REAL(write)(fd, buf, n);
-	if (!io_write_plain(fd))
-		return write_whole(fd, buf, n, CALLER);
-	return io_wrote(fd, buf, REAL(write)(fd, buf, n), CALLER);
+	if (hook_passive())
+		return write_passive(fd, buf, n);
+	return io_write_is_none(n) ? REAL_LIVE(write)(fd, buf, n) : write_chunk(fd, buf, n, CALLER);
 }
 
 EXPORT ssize_t __write(int fd, const void *buf, size_t n)

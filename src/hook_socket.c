@@ -41,6 +41,7 @@ static bool receive_idle(void)
  * for.
  */
 #define RECV_BODY(name, fd, buf, n, flags, ...)                                                    \
+	struct watched *known;                                                                     \
 	struct io_read r;                                                                          \
 	ssize_t ret;                                                                               \
                                                                                                    \
@@ -49,6 +50,9 @@ static bool receive_idle(void)
 									    : REAL(name)(__VA_ARGS__); \
 	if (io_idle(n))                                                                            \
 		return REAL(name)(__VA_ARGS__);                                                    \
+	known = io_pass(fd, buf, n, CALLER);                                                       \
+	if (likely(known != NULL))                                                                 \
+		return watch_passed(known, buf, REAL(name)(__VA_ARGS__));                          \
 	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, CALLER, &r, &ret))                           \
 		return ret;                                                                        \
 	return io_read_done(fd, buf, n, &r, REAL(name)(__VA_ARGS__))
@@ -61,22 +65,34 @@ static APART ssize_t recv_whole(int fd, void *buf, size_t n, int flags, const vo
 	if (flags || !stream_on())
 		return !receive_idle() && before_receive(fd, buf, n, flags) ? -1
 									    : REAL(recv)(fd, buf, n, flags);
+	if (io_is_small(fd, n))
+		return io_read_small(fd, buf, REAL(recv)(fd, buf, n, flags), caller);
 	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
 		return ret;
 	return io_read_done(fd, buf, n, &r, REAL(recv)(fd, buf, n, flags));
 }
 
+static APART ssize_t recv_chunk(int fd, void *buf, size_t n, const void *caller)
+{
+	struct watched *known = io_pass(fd, buf, n, caller);
+
+	if (likely(known != NULL))
+		return watch_passed(known, buf, REAL_LIVE(recv)(fd, buf, n, 0));
+	return recv_whole(fd, buf, n, 0, caller);
+}
+
+static APART ssize_t recv_passive(int fd, void *buf, size_t n, int flags)
+{
+	return REAL(recv)(fd, buf, n, flags);
+}
+
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-	const struct fd_entry *e;
-
-	if (hook_passive() ||
-	    (receive_idle() && (flags || n < WATCH_SMALLEST || stream_least == 0)))
-		return REAL(recv)(fd, buf, n, flags);
-	e = flags ? NULL : io_is_small(fd, n);
-	if (e)
-		return io_read_small(fd, e, buf, REAL(recv)(fd, buf, n, flags), CALLER);
-	return recv_whole(fd, buf, n, flags, CALLER);
+	if (hook_passive())
+		return recv_passive(fd, buf, n, flags);
+	if ((flags || n < WATCH_SMALLEST || stream_least == 0) && !landing_any() && likely(fd_debts == 0))
+		return REAL_LIVE(recv)(fd, buf, n, flags);
+	return flags ? recv_whole(fd, buf, n, flags, CALLER) : recv_chunk(fd, buf, n, CALLER);
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
@@ -214,13 +230,24 @@ static APART ssize_t send_whole(int fd, const void *buf, size_t n, int flags, co
 	return io_write_done(fd, &piece, 1, REAL(send)(fd, buf, n, flags), caller);
 }
 
+static APART ssize_t send_chunk(int fd, const void *buf, size_t n, int flags, const void *caller)
+{
+	if (!io_write_plain(fd))
+		return send_whole(fd, buf, n, flags, caller);
+	return io_wrote(fd, buf, REAL_LIVE(send)(fd, buf, n, flags), caller);
+}
+
+static APART ssize_t send_passive(int fd, const void *buf, size_t n, int flags)
+{
+	return REAL(send)(fd, buf, n, flags);
+}
+
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-	if (io_write_idle(n))
-		return REAL(send)(fd, buf, n, flags);
-	if (!io_write_plain(fd))
-		return send_whole(fd, buf, n, flags, CALLER);
-	return io_wrote(fd, buf, REAL(send)(fd, buf, n, flags), CALLER);
+	if (hook_passive())
+		return send_passive(fd, buf, n, flags);
+	return io_write_is_none(n) ? REAL_LIVE(send)(fd, buf, n, flags)
+				   : send_chunk(fd, buf, n, flags, CALLER);
 }
 
 EXPORT ssize_t __send(int fd, const void *buf, size_t n, int flags)

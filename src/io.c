@@ -29,6 +29,21 @@ void io_open_pieces(const struct iovec *iov, size_t count)
 		landing_open(iov[i].iov_base, iov[i].iov_len);
 }
 
+ssize_t io_read_small(int fd, const void *buf, ssize_t ret, const void *caller)
+{
+	struct pass pass;
+	struct site *site;
+
+	if (ret < WATCH_SMALLEST || stream_least == 0)
+		return ret;
+	site = site_of(caller);
+	if (unlikely(site->wanted))
+		site_name(site);
+	pass_give(&pass, stream_least - 1, true);
+	watch_read(buf, (size_t)ret, fd, site, VERDICT_WOULD_NOT_PAY, &pass);
+	return ret;
+}
+
 /* May the chunk land, and does it? Anything but LAND_PLAINLY is the answer. */
 static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t at,
 			 const struct stat *st, struct io_read *r)
@@ -37,9 +52,9 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 
 	if (unlikely(r->site->wanted))
 		site_name(r->site);
-	r->why = land_wanted(e, buf, n, r->site);
+	r->why = land_wanted(e, buf, n, r->site, &r->pass);
 	if (r->why == VERDICT_REWRITTEN)
-		r->why = meter_file(fd, e, buf, n, r->site, &r->meter);
+		r->why = meter_file(fd, e, buf, n, r->site, &r->pass, &r->meter);
 	else
 		meter_skip(fd);
 	if (r->why != VERDICT_REWRITTEN)
@@ -52,7 +67,7 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 		pthread_testcancel();
 	ret = land_read(fd, e, buf, n, at, st, r->site, &r->why);
 	if (ret >= 0 && r->why != VERDICT_REWRITTEN && ret >= WATCH_SMALLEST)
-		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+		watch_read(buf, (size_t)ret, fd, r->site, r->why, NULL);
 	if (unlikely(r->meter) && ret != LAND_PLAINLY)
 		meter_read(r->meter, ret);
 	return ret;
@@ -70,20 +85,26 @@ static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, stru
 	r->stream = true;
 	if (unlikely(r->site->wanted))
 		site_name(r->site);
-	r->why = stream_wanted(fd, e, buf, n, r->site);
+	r->why = stream_wanted(fd, e, buf, n, r->site, &r->pass);
 	if (r->why == VERDICT_REWRITTEN && config.mode != MODE_OBSERVE) {
 		if (!thread_single())
 			pthread_testcancel();
 		ret = stream_read(fd, e, buf, n, r->site, &r->why, &queued);
 	}
 	if (ret > 0 && r->why != VERDICT_REWRITTEN)
-		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+		watch_read(buf, (size_t)ret, fd, r->site, r->why, NULL);
 	if (ret != LAND_PLAINLY || !landing_any())
 		return ret;
 	landing_receive(buf, n);
 	if (!queued)
 		sleep_before(fd);
 	return ret;
+}
+
+static void begin_chunk(int fd, const void *buf, const void *caller, struct io_read *r)
+{
+	r->site = site_of(caller);
+	r->pass = (struct pass){ .ahead = watch_ahead(buf, fd, r->site) };
 }
 
 bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
@@ -107,13 +128,13 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		return false;
 	file = fd_is_file(fd, e, &st);
 	if (file && n >= WATCH_SMALLEST && n <= LARGEST_CALL && (at >= 0 || at == LAND_AT_OFFSET)) {
-		r->site = site_of(caller);
+		begin_chunk(fd, buf, caller, r);
 		*ret = read_file(fd, e, buf, n, at, &st, r);
 		if (*ret != LAND_PLAINLY)
 			return true;
 	}
 	if (!file && stream_on() && n >= WATCH_SMALLEST && n <= LARGEST_CALL && at == LAND_AT_OFFSET) {
-		r->site = site_of(caller);
+		begin_chunk(fd, buf, caller, r);
 		*ret = read_stream(fd, e, buf, n, r);
 		return *ret != LAND_PLAINLY;
 	}
@@ -131,7 +152,7 @@ ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret
 	if (r->site && ret >= WATCH_SMALLEST) {
 		if (r->stream)
 			stream_read_plainly(fd, r->site, n, ret, &r->why);
-		watch_read(buf, (size_t)ret, fd, r->site, r->why);
+		watch_read(buf, (size_t)ret, fd, r->site, r->why, &r->pass);
 	}
 	if (r->site && unlikely(r->meter))
 		meter_read(r->meter, ret);

@@ -26,34 +26,52 @@
  * Nothing is landed, nobody owes an error, and N bytes are no chunk: only the real function is of
  * use.
  */
-static inline bool io_idle(size_t n)
+static inline bool io_is_none(size_t n)
 {
-	return hook_passive() || (n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0));
+	return n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0);
 }
 
 /* The same for a write, which may have to be noted. */
+static inline bool io_write_is_none(size_t n)
+{
+	return io_is_none(n) && !relaxed(writers_noted);
+}
+
+static inline bool io_idle(size_t n)
+{
+	return hook_passive() || io_is_none(n);
+}
+
 static inline bool io_write_idle(size_t n)
 {
-	return hook_passive() || (n < WATCH_SMALLEST && !landing_any() && likely(fd_debts == 0) &&
-				  !atomic_load_explicit(&writers_noted, memory_order_relaxed));
+	return hook_passive() || io_write_is_none(n);
 }
 
 /*
- * Of a read of N bytes from FD that could not land and meets nothing landed, and is of no regular
- * file: the entry, else NULL. The call is made at once, and then io_read_small tells what came to
- * BUF.
+ * Could a read of N bytes from FD not land, does it meet nothing landed, and is FD no regular file?
+ * Then the call is made at once, and io_read_small, which returns RET, tells what came to BUF.
  */
-static inline const struct fd_entry *io_is_small(int fd, size_t n)
+static inline bool io_is_small(int fd, size_t n)
 {
-	return stream_is_small(n) && !landing_any() && likely(fd_debts == 0) ? fd_known_stream(fd) : NULL;
+	return stream_is_small(n) && !landing_any() && likely(fd_debts == 0) && fd_is_known_stream(fd);
 }
 
-static inline ssize_t io_read_small(int fd, const struct fd_entry *e, const void *buf, ssize_t ret,
-				    const void *caller)
+ssize_t io_read_small(int fd, const void *buf, ssize_t ret, const void *caller);
+
+/* Is anything landed, held, owed or measured? Then a chunk is looked at, whatever it is. */
+static inline bool io_busy(void)
 {
-	if (ret < WATCH_SMALLEST || stream_least == 0)
-		return ret;
-	return watch_small(buf, (size_t)ret, fd, e, caller);
+	return unlikely(relaxed(landing_armed) | relaxed(lease_count) | relaxed(fd_debts) |
+			relaxed(meter_active));
+}
+
+/*
+ * The pass for a read of N bytes from FD into BUF, which is made at once, and then watch_passed;
+ * NULL if there is none.
+ */
+static inline struct watched *io_pass(int fd, const void *buf, size_t n, const void *caller)
+{
+	return io_busy() ? NULL : watch_pass(buf, n, fd, caller);
 }
 
 /*
@@ -66,6 +84,7 @@ struct io_read {
 	enum verdict why;
 	bool stream;       /* no regular file */
 	struct meter *meter; /* what it costs is measured, in that unit */
+	struct pass pass;  /* for how long WHY holds */
 };
 bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, struct io_read *r,
 		   ssize_t *ret);
@@ -99,7 +118,7 @@ static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t coun
 static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void *caller)
 {
 	if (ret < WATCH_SMALLEST || !watch_any() ||
-	    likely(watch_wrote_small(buf, (size_t)ret, fd, caller)))
+	    likely(watch_wrote(buf, (size_t)ret, fd, caller)))
 		return ret;
 	return send_watch_one(fd, buf, ret, caller);
 }
@@ -110,7 +129,7 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
  */
 static inline bool io_write_plain(int fd)
 {
-	if (source_any() || unlikely(fd_debts) || unlikely(relaxed(meter_active)))
+	if (io_busy() || mapping_any())
 		return false;
 	writers_note(fd);
 	return true;

@@ -66,20 +66,30 @@ static size_t smallest(const void *buf)
 	return (uintptr_t)buf & (shunt_page - 1) ? MIN_ODD : MIN_ALIGNED;
 }
 
-enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct site *site)
+/* Why no read of N bytes into BUF from E lands, whatever was learned. */
+static enum verdict refuse(const struct fd_entry *e, const void *buf, size_t n)
 {
-	struct landing *l;
-	enum verdict v;
-
 	if (e->refusal != VERDICT_REWRITTEN)
 		return e->refusal;
 	if (n < smallest(buf))
 		return VERDICT_TOO_SMALL;
-	if (!(config.engines & ENGINE_SENDFILE))
-		return VERDICT_ENGINE_OFF;
+	return config.engines & ENGINE_SENDFILE ? VERDICT_REWRITTEN : VERDICT_ENGINE_OFF;
+}
+
+enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct site *site,
+			 struct pass *pass)
+{
+	struct landing *l;
+	enum verdict v = refuse(e, buf, n);
+
+	if (v != VERDICT_REWRITTEN) {
+		/* so would a smaller one be if that is what is wrong, else one of this size */
+		pass_give(pass, n, v == VERDICT_TOO_SMALL);
+		return v;
+	}
 	l = landing_find((uintptr_t)buf);
 	/* what another loop did with the same memory says nothing of this one */
-	v = site_ready(site, l && l->site == site ? &l->patience : NULL, n);
+	v = site_ready(site, l && l->site == site ? &l->patience : NULL, n, pass);
 	if (v == VERDICT_REWRITTEN && !fill_possible())
 		v = VERDICT_LIMIT;
 	return v;

@@ -10,8 +10,12 @@
 
 enum { LAND_AT_OFFSET = -1 };
 
-/* Why a read of N bytes into BUF from E, a regular file, is not worth a try; REWRITTEN if it is. */
-enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct site *site);
+/*
+ * Why a read of N bytes into BUF from E, a regular file, is not worth a try, and for how long, to
+ * PASS; REWRITTEN if it is.
+ */
+enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct site *site,
+			 struct pass *pass);
 
 /*
  * Answers read(FD, BUF, N) (AT is LAND_AT_OFFSET) or pread at AT as the kernel

@@ -85,7 +85,7 @@ static inline bool landing_is_sure(const struct landing *l)
 }
 
 /* How many landings are armed now. 0: no hook need look at any address. */
-extern _Atomic int landing_armed;
+extern HIDDEN _Atomic int landing_armed;
 
 static inline bool landing_any(void)
 {

@@ -22,7 +22,7 @@
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
 
-_Atomic int lease_count;
+HOT _Atomic int lease_count;
 
 static struct lock lease_lock;
 

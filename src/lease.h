@@ -28,7 +28,7 @@ struct source;
 enum { LEASE_LOOK_MS = 4, LEASE_GRACE_MS = 50 };
 
 /* How many are held. */
-extern _Atomic int lease_count;
+extern HIDDEN _Atomic int lease_count;
 
 static inline bool lease_any(void)
 {

@@ -28,7 +28,7 @@ struct mapping {
 };
 
 /* How many are remembered. 0: no hook need look. */
-extern _Atomic unsigned mapping_count;
+extern HIDDEN _Atomic unsigned mapping_count;
 
 static inline bool mapping_any(void)
 {

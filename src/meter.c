@@ -23,7 +23,7 @@ struct meter {
 
 static LARGE_TABLE struct meter meters[METERS];
 static LARGE_TABLE _Atomic unsigned misses;
-_Atomic int meter_active;
+HOT _Atomic int meter_active;
 __thread uint64_t meter_since __attribute__((tls_model("initial-exec")));
 
 uint64_t meter_start_slow(void)
@@ -210,7 +210,7 @@ static enum verdict measure_file(struct choice *c, int fd, struct fd_entry *e, c
 }
 
 enum verdict meter_file(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
-			struct meter **m)
+			struct pass *pass, struct meter **m)
 {
 	struct choice *c;
 	enum choice_way way;
@@ -220,6 +220,8 @@ enum verdict meter_file(int fd, struct fd_entry *e, const void *buf, size_t n, s
 		return VERDICT_REWRITTEN;
 	c = choice_of(site->caller, choice_class(n, relaxed(e->log2)));
 	way = choice_ask(c);
+	if (way == CHOICE_PLAIN)
+		choice_take(c, n, pass);
 	if (likely(way != CHOICE_MEASURE))
 		return verdict_of(way, false);
 	return measure_file(c, fd, e, buf, n, m);

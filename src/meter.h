@@ -29,7 +29,7 @@ enum { METER_CHUNKS = 16 }; /* of a unit */
 struct meter;
 
 /* How many units are followed. 0: no clock is read. */
-extern _Atomic int meter_active;
+extern HIDDEN _Atomic int meter_active;
 
 /* When the hook began that this thread is in, if that is measured; else 0. */
 extern __thread uint64_t meter_since __attribute__((tls_model("initial-exec")));
@@ -41,11 +41,12 @@ static inline bool meter_on(void)
 }
 
 /*
- * Is a chunk of N bytes, read from FD into BUF at SITE, to land? REWRITTEN, or why not. *M gets the
- * unit that it is in, or NULL; then the clock runs, and meter_read stops it.
+ * Is a chunk of N bytes, read from FD into BUF at SITE, to land? REWRITTEN, or why not, and for how
+ * long, to PASS, or NULL. *M gets the unit that it is in, or NULL; then the clock runs, and
+ * meter_read stops it.
  */
 enum verdict meter_file(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
-			struct meter **m);
+			struct pass *pass, struct meter **m);
 
 /* The read of a chunk of M is over, with RET. */
 void meter_read(struct meter *m, ssize_t ret);

@@ -417,7 +417,7 @@ void send_watch(int fd, const struct iovec *iov, size_t count, ssize_t ret, cons
 		ret -= (ssize_t)n;
 		if (mapping_any() && n >= WATCH_SMALLEST)
 			watch_mapped((uintptr_t)iov[i].iov_base, n, fd, caller);
-		if (n < WATCH_SMALLEST || watch_wrote_small(iov[i].iov_base, n, fd, caller) ||
+		if (n < WATCH_SMALLEST || watch_wrote(iov[i].iov_base, n, fd, caller) ||
 		    !watch_knows(iov[i].iov_base, n))
 			continue;
 		e = fd_entry(fd);

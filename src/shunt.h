@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #define EXPORT __attribute__((visibility("default")))
+#define HIDDEN __attribute__((visibility("hidden"))) /* of what hooks ask: reached directly, not by a table */
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #if __has_attribute(access)
@@ -44,7 +45,7 @@
  */
 enum shunt_state { SHUNT_LOADING, SHUNT_LIVE, SHUNT_ASIDE };
 
-extern _Atomic unsigned char shunt_state;
+extern HIDDEN _Atomic unsigned char shunt_state;
 
 static inline bool shunt_live(void)
 {

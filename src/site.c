@@ -71,18 +71,21 @@ static uint32_t enough(size_t n)
 	return n < VAST && config.learn > 0 ? 1 : 0;
 }
 
-enum verdict site_ready(struct site *site, struct patience *buffer, size_t n)
+enum verdict site_ready(struct site *site, struct patience *buffer, size_t n, struct pass *pass)
 {
 	struct patience *p = buffer ? buffer : &site->patience;
 	uint32_t wait = atomic_load_explicit(&p->wait, memory_order_relaxed);
+	bool learned = relaxed(site->streak) >= enough(n);
 
 	if (wait > 0) {
-		atomic_store_explicit(&p->wait, wait - 1, memory_order_relaxed);
+		wait--;
+		/* chunks that go by a pass do not count as passed on: here they need not */
+		if (learned)
+			wait -= pass_take(pass, wait, n);
+		atomic_store_explicit(&p->wait, wait, memory_order_relaxed);
 		return atomic_load_explicit(&p->why, memory_order_relaxed);
 	}
-	if (relaxed(site->streak) < enough(n))
-		return VERDICT_LEARNING;
-	return VERDICT_REWRITTEN;
+	return learned ? VERDICT_REWRITTEN : VERDICT_LEARNING;
 }
 
 void site_passed(struct site *site)

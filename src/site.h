@@ -10,6 +10,7 @@
 #ifndef SHUNT_SITE_H
 #define SHUNT_SITE_H
 
+#include "pass.h"
 #include "pays.h"
 #include "shunt.h"
 #include "verdict.h"
@@ -61,9 +62,10 @@ void site_name(struct site *site);
 
 /*
  * May a chunk of N bytes land here now? REWRITTEN, LEARNING, or while there is to wait, which is
- * counted down, why the last try failed. BUFFER: what is known of this very buffer, or NULL.
+ * counted down, why the last try failed: then PASS, or NULL, gets its part of the wait. BUFFER: what
+ * is known of this very buffer, or NULL.
  */
-enum verdict site_ready(struct site *site, struct patience *buffer, size_t n);
+enum verdict site_ready(struct site *site, struct patience *buffer, size_t n, struct pass *pass);
 
 /* A chunk read at SITE was written whole. */
 void site_passed(struct site *site);

@@ -155,35 +155,60 @@ static bool goes_on(const struct landing *l, size_t n, const struct site *site)
 	return l && l->is_stream && l->site == site && n >= SHORTEST && n <= l->stream->size;
 }
 
-enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site)
+/* Why no read of N bytes into BUF from E lands, whatever was learned. ON: it is landed already. */
+static enum verdict refuse(int fd, struct fd_entry *e, const void *buf, size_t n,
+			   const struct site *site, bool on)
 {
-	struct landing *l = landing_any() ? landing_find((uintptr_t)buf) : NULL;
-	bool on = goes_on(l, n, site);
 	enum verdict v;
 
 	if (likely(stream_is_small(n)) && !on)
-		return VERDICT_WOULD_NOT_PAY;
+		return VERDICT_TOO_SMALL;
 	if (!(config.engines & ENGINE_SPLICE))
 		return VERDICT_ENGINE_OFF;
 	v = source_verdict(fd, e);
 	if (v == VERDICT_REWRITTEN && !on && n < smallest(e->kind, site, buf))
-		v = VERDICT_WOULD_NOT_PAY;
-	if (v == VERDICT_REWRITTEN && n > LARGEST)
-		v = VERDICT_LIMIT;
-	if (v != VERDICT_REWRITTEN)
-		return v;
-	if (!l)
-		l = landing_find((uintptr_t)buf);
-	v = site_ready(site, l && l->site == site ? &l->patience : NULL, n);
-	if (v == VERDICT_REWRITTEN && !config.min && !pays_land(&site->pays))
-		v = site->pays.run < PAYS_RUNS ? VERDICT_LEARNING : VERDICT_WOULD_NOT_PAY;
+		return VERDICT_TOO_SMALL;
+	return v == VERDICT_REWRITTEN && n > LARGEST ? VERDICT_LIMIT : v;
+}
+
+/* What was learned at SITE of reads of N bytes, and of L, the buffer's own landing, or NULL. */
+static enum verdict judge_learned(struct site *site, struct landing *l, size_t n, struct pass *pass)
+{
+	enum verdict v = site_ready(site, l && l->site == site ? &l->patience : NULL, n, pass);
+
+	if (v == VERDICT_REWRITTEN && !config.min && !pays_land(&site->pays)) {
+		if (site->pays.run < PAYS_RUNS)
+			return VERDICT_LEARNING;
+		pass_give(pass, n, false);
+		return VERDICT_WOULD_NOT_PAY;
+	}
 	if (v == VERDICT_REWRITTEN && l && l->stream && l->stream->pause) {
 		l->stream->pause--;
-		v = VERDICT_NOT_FULL;
+		if (site->pays.run == PAYS_RUNS) /* else each of them is measured */
+			l->stream->pause -= (uint8_t)pass_take(pass, l->stream->pause, n);
+		return VERDICT_NOT_FULL;
 	}
-	if (v == VERDICT_REWRITTEN && !fill_possible())
-		v = VERDICT_LIMIT;
-	return v;
+	return v == VERDICT_REWRITTEN && !fill_possible() ? VERDICT_LIMIT : v;
+}
+
+enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
+			   struct pass *pass)
+{
+	struct landing *l = landing_any() ? landing_find((uintptr_t)buf) : NULL;
+	enum verdict v = refuse(fd, e, buf, n, site, goes_on(l, n, site));
+
+	switch (v) {
+	case VERDICT_REWRITTEN:
+		return judge_learned(site, l ? l : landing_find((uintptr_t)buf), n, pass);
+	case VERDICT_TOO_SMALL:
+		pass_give(pass, n, true);
+		return VERDICT_WOULD_NOT_PAY; /* of streams: it is not the chunk alone that is too small */
+	case VERDICT_LEARNING: /* a pipe that may carry packets: the read will tell */
+		return v;
+	default:
+		pass_give(pass, n, false);
+		return v;
+	}
 }
 
 static int self_tid(void)

@@ -54,7 +54,7 @@ static inline bool stream_on(void)
  * Reads of what is no file, of fewer bytes than this, where nothing is landed: not worth a
  * try, whatever else is so. 0: the engine is off, and no number is.
  */
-extern size_t stream_least;
+extern HIDDEN size_t stream_least;
 
 static inline bool stream_is_small(size_t n)
 {
@@ -65,9 +65,11 @@ static inline bool stream_is_small(size_t n)
 void stream_init(void);
 
 /*
- * Why a read of N bytes into BUF from E, no regular file, is not worth a try; REWRITTEN if it is.
+ * Why a read of N bytes into BUF from E, no regular file, is not worth a try, and for how long, to
+ * PASS; REWRITTEN if it is.
  */
-enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site);
+enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
+			   struct pass *pass);
 
 /*
  * Answers read(FD, BUF, N), or recv without flags, with the bytes landed, or read really

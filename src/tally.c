@@ -26,8 +26,15 @@ static APART void tell(struct tally *s)
 			     chunks - atomic_exchange(&s->told_chunks, chunks));
 }
 
+/* One more chunk of N bytes. */
+static inline void count_in_slot(struct tally *s, size_t n)
+{
+	set_relaxed(s->bytes, relaxed(s->bytes) + n);
+	set_relaxed(s->chunks, relaxed(s->chunks) + 1);
+}
+
 /* The slot for ROUTE and WHY, a free one if there is none yet; NULL: all four are others'. */
-static APART struct tally *another_slot(struct tallies *t, struct stats_route *route, enum verdict why)
+static struct tally *slot_of(struct tallies *t, struct stats_route *route, enum verdict why)
 {
 	for (struct tally *s = t->slot; s < t->slot + TALLY_SLOTS; s++) {
 		struct stats_route *there = relaxed(s->route);
@@ -43,16 +50,8 @@ static APART struct tally *another_slot(struct tallies *t, struct stats_route *r
 	return NULL;
 }
 
-static struct tally *slot_of(struct tallies *t, struct stats_route *route, enum verdict why)
-{
-	struct tally *s = t->slot;
-
-	if (likely(relaxed(s->route) == route && relaxed(s->why) == why))
-		return s;
-	return another_slot(t, route, why);
-}
-
-void tally_chunk(struct stats_route *route, enum verdict why, size_t n)
+/* What is not the next chunk in the first slot, which is not to be told yet either. */
+static APART void count_apart(struct stats_route *route, enum verdict why, size_t n)
 {
 	struct thread *self = thread_self();
 	struct tallies *t = self ? &self->tallies : NULL;
@@ -66,15 +65,38 @@ void tally_chunk(struct stats_route *route, enum verdict why, size_t n)
 	atomic_signal_fence(memory_order_seq_cst);
 	s = slot_of(t, route, why);
 	if (likely(s != NULL)) {
-		uint64_t chunks = relaxed(s->chunks) + 1;
-
-		set_relaxed(s->bytes, relaxed(s->bytes) + n);
-		set_relaxed(s->chunks, chunks);
-		if (unlikely(chunks - relaxed(s->told_chunks) >= TALLY_UNTOLD))
+		count_in_slot(s, n);
+		if (relaxed(s->chunks) - relaxed(s->told_chunks) >= TALLY_UNTOLD)
 			tell(s);
 	} else {
 		count_in_row(route, why, n, 1);
 	}
+	atomic_signal_fence(memory_order_seq_cst);
+	set_relaxed(t->busy, false);
+}
+
+/* Is it? */
+static inline bool is_next(const struct tallies *t, const struct stats_route *route, enum verdict why)
+{
+	const struct tally *s = t->slot;
+
+	return !relaxed(t->busy) && relaxed(s->route) == route && relaxed(s->why) == why &&
+	       relaxed(s->chunks) - relaxed(s->told_chunks) < TALLY_UNTOLD - 1;
+}
+
+void tally_chunk(struct stats_route *route, enum verdict why, size_t n)
+{
+	struct thread *self = thread_self_record;
+	struct tallies *t;
+
+	if (unlikely(!self || !is_next(&self->tallies, route, why))) {
+		count_apart(route, why, n);
+		return;
+	}
+	t = &self->tallies;
+	set_relaxed(t->busy, true);
+	atomic_signal_fence(memory_order_seq_cst);
+	count_in_slot(t->slot, n);
 	atomic_signal_fence(memory_order_seq_cst);
 	set_relaxed(t->busy, false);
 }

@@ -15,25 +15,39 @@ enum { WATCHED = 1024, RECENT = 4 };
  * Racing threads can mix two entries up. What is mixed is a count or a hint: no
  * byte depends on it.
  *
- * ROUTE and what stands round it is how the last chunk here went, if that was only to be
- * counted: the next one that goes the same way needs no other table.
+ * ROUTE and what stands round it is how the last chunk here went, if it was written whole by one
+ * call: the next one that goes the same way needs no other table. That it need not be judged anew
+ * either is what PASSES says (pass.h). What is asked of such a chunk at its read lies in one line of
+ * the cache, and what its write asks besides in the next.
  */
 struct watched {
 	_Atomic uintptr_t base;
+	const void *_Atomic caller;   /* who read */
+	const struct fd_entry *_Atomic source;
+	_Atomic uint32_t generation;  /* of SOURCE, when ROUTE was known */
+	_Atomic int fd;
 	_Atomic uint32_t length, written;
-	_Atomic(struct stats_route *) route; /* NULL: not known */
-	const void *_Atomic caller;          /* who read, and who wrote, on ROUTE */
-	const void *_Atomic write_caller;
-	_Atomic int fd, sink;
-	_Atomic uint32_t generation, sink_generation; /* of the two descriptors */
-	_Atomic uint8_t why; /* enum verdict */
-	_Atomic uint8_t forks; /* those this process came from, when ROUTE was its own */
-	_Atomic bool stream; /* no file was read */
-	_Atomic bool looked; /* a look that is not in the accounts yet */
-	/* what only a chunk that is not just counted needs */
-	_Atomic int reader;
+	_Atomic uint32_t asked;       /* PASSES are for reads of so many bytes, */
+	_Atomic bool smaller;         /* and of fewer */
+	_Atomic uint8_t passes;
+	_Atomic uint8_t fresh;        /* those that come with the next ROUTE */
+	_Atomic uint8_t given;        /* those that were there at first */
 	struct site *_Atomic site;
+	_Atomic uint8_t why;          /* enum verdict: of the read */
+	_Atomic bool stream;          /* no file was read */
+	_Atomic bool looked;          /* a look that is not in the accounts yet */
+	/* the way that the last chunk went */
+	_Atomic(struct stats_route *) route __attribute__((aligned(64))); /* NULL: not known */
+	const void *_Atomic write_caller;
+	const struct fd_entry *_Atomic sink;
+	_Atomic uint32_t sink_generation;
+	_Atomic int sink_fd;
+	_Atomic uint8_t counts; /* enum verdict: as what it counts; the sink may have another than WHY */
+	_Atomic uint8_t forks;  /* those this process came from, when ROUTE was its own */
+	_Atomic int reader;
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct watched) == 128, "two lines");
 
 static LARGE_TABLE struct watched table[WATCHED];
 HOT _Atomic bool watch_used;
@@ -58,9 +72,13 @@ static inline void remember(uintptr_t base, size_t n)
 	recent.length[i] = (uint32_t)n;
 }
 
-static struct watched *entry_of(uintptr_t base)
+static inline struct watched *entry_of(uintptr_t base)
 {
-	return &table[(base * UINT64_C(0x9e3779b97f4a7c15) >> 44) % WATCHED];
+	struct watched *w = &table[(base * UINT64_C(0x9e3779b97f4a7c15) >> 44) % WATCHED];
+
+	/* one address in a register, not one for each field */
+	__asm__("" : "+r"(w));
+	return w;
 }
 
 /* Does a chunk of verdict WHY say anything of its loop? */
@@ -82,14 +100,19 @@ static bool is_no_file(uint8_t kind)
 }
 
 static void put(struct watched *w, const void *buf, size_t n, size_t written, int fd,
-		struct site *site, enum verdict why)
+		struct site *site, enum verdict why, const struct pass *pass)
 {
 	struct fd_entry *e = fd_peek(fd);
 
 	set_relaxed(watch_used, true);
 	set_relaxed(w->base, 0);
+	set_relaxed(w->passes, 0);
 	set_relaxed(w->route, NULL);
-	set_relaxed(w->stream, fd_known_stream(fd) || (e && is_no_file(relaxed(e->kind))));
+	set_relaxed(w->given, pass ? pass->chunks : 0);
+	set_relaxed(w->fresh, pass ? pass->chunks : 0);
+	set_relaxed(w->asked, pass ? pass->asked : 0);
+	set_relaxed(w->smaller, pass && pass->smaller);
+	set_relaxed(w->stream, fd_is_known_stream(fd) || (e && is_no_file(relaxed(e->kind))));
 	set_relaxed(w->length, (uint32_t)n);
 	set_relaxed(w->written, (uint32_t)written);
 	set_relaxed(w->site, site);
@@ -101,14 +124,15 @@ static void put(struct watched *w, const void *buf, size_t n, size_t written, in
 	remember((uintptr_t)buf, n);
 }
 
-void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why)
+void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why,
+		const struct pass *pass)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 
 	/* a loop that reads and does not write is not ours; a small read between says nothing */
 	if (relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site && tells((uint8_t)why))
 		site_strayed(site);
-	put(w, buf, n, 0, fd, site, why);
+	put(w, buf, n, 0, fd, site, why, pass);
 }
 
 void watch_filled(const void *buf, size_t n, size_t written, int fd, struct site *site,
@@ -116,7 +140,7 @@ void watch_filled(const void *buf, size_t n, size_t written, int fd, struct site
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 
-	put(w, buf, n, written, fd, site, why);
+	put(w, buf, n, written, fd, site, why, NULL);
 	set_relaxed(w->looked, looked);
 }
 
@@ -169,25 +193,31 @@ static struct stats_route *account(struct watched *w, size_t n, bool first, int 
 }
 
 /*
- * W was written whole by one call at WRITE_SITE, on ROUTE: another such chunk will only be counted,
- * unless its loop tells something, or has no name yet.
+ * W was written whole by one call at WRITE_SITE, on ROUTE, where it counts as WHY: another such
+ * chunk will only be counted if there are passes, unless its loop has no name yet.
  */
 static void know_route(struct watched *w, struct stats_route *route, int fd,
-		       const struct fd_entry *sink, const struct site *write_site)
+		       const struct fd_entry *sink, const struct site *write_site, enum verdict why)
 {
 	const struct fd_entry *source = fd_peek(relaxed(w->fd));
 	const struct site *site = relaxed(w->site);
 
-	if (!source || !relaxed(w->stream) || tells(relaxed(w->why)) || route->rest ||
-	    relaxed(site->wanted) || relaxed(w->reader) != self_tid())
+	if (!source || why == VERDICT_REWRITTEN || route->rest || relaxed(site->wanted) ||
+	    relaxed(w->reader) != self_tid())
 		return;
+	set_relaxed(w->source, source);
 	set_relaxed(w->generation, relaxed(source->generation));
-	set_relaxed(w->sink, fd);
+	set_relaxed(w->sink_fd, fd);
+	set_relaxed(w->sink, sink);
 	set_relaxed(w->sink_generation, relaxed(sink->generation));
+	set_relaxed(w->counts, (uint8_t)why);
 	set_relaxed(w->caller, (const void *)site->caller);
 	set_relaxed(w->write_caller, (const void *)write_site->caller);
 	set_relaxed(w->forks, relaxed(forks));
 	set_relaxed(w->route, route);
+	if (relaxed(w->fresh))
+		set_relaxed(w->passes, relaxed(w->fresh));
+	set_relaxed(w->fresh, 0);
 }
 
 /* What of W the write of [lo, hi) covers; in order and without a gap it counts as passed on. */
@@ -210,8 +240,8 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 	if (why == VERDICT_REWRITTEN)
 		why = relaxed(w->why);
 	route = account(w, hi - lo, lo == base, fd, sink, write_site, why);
-	if (hi - lo == length && why == relaxed(w->why))
-		know_route(w, route, fd, sink, write_site);
+	if (hi - lo == length)
+		know_route(w, route, fd, sink, write_site, why);
 	if (lo > base + written || hi <= base + written)
 		return;
 	set_relaxed(w->written, (uint32_t)(hi - base));
@@ -250,44 +280,61 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 
 /* ---- what is only counted ---- */
 
-/* Was the last chunk at W, which began at BUF, read here, and did it go a way that is known? */
-static inline bool is_known(const struct watched *w, const void *buf, int fd,
-			    const struct fd_entry *e, const void *caller)
+/*
+ * Does a chunk read from FD into BUF by CALLER go on as the last one at W did, which went to its
+ * end? W has a route, or had one.
+ */
+static inline bool goes_on(const struct watched *w, const void *buf, int fd, const void *caller)
 {
-	return relaxed(w->base) == (uintptr_t)buf && relaxed(w->route) && relaxed(w->fd) == fd &&
-	       relaxed(w->caller) == caller && relaxed(w->why) == VERDICT_WOULD_NOT_PAY &&
-	       relaxed(e->generation) == relaxed(w->generation) && relaxed(w->forks) == relaxed(forks);
+	return relaxed(w->base) == (uintptr_t)buf && relaxed(w->fd) == fd &&
+	       relaxed(w->caller) == caller && relaxed(w->written) == relaxed(w->length) &&
+	       relaxed(relaxed(w->source)->generation) == relaxed(w->generation);
 }
 
-ssize_t watch_small(const void *buf, size_t n, int fd, const struct fd_entry *e, const void *caller)
+struct watched *watch_pass(const void *buf, size_t n, int fd, const void *caller)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
-	struct site *site;
+	uint32_t asked = relaxed(w->asked);
 
-	if (likely(is_known(w, buf, fd, e, caller))) {
-		set_relaxed(w->length, (uint32_t)n);
-		remember((uintptr_t)buf, n);
-	} else {
-		site = site_of(caller);
-		if (unlikely(site->wanted))
-			site_name(site);
-		watch_read(buf, n, fd, site, VERDICT_WOULD_NOT_PAY);
-	}
-	return (ssize_t)n;
+	return relaxed(w->passes) && (n == asked || (n < asked && relaxed(w->smaller))) &&
+	       goes_on(w, buf, fd, caller) ? w : NULL;
 }
 
-bool watch_wrote_small(const void *buf, size_t n, int fd, const void *caller)
+ssize_t watch_passed(struct watched *w, const void *buf, ssize_t ret)
+{
+	uint8_t passes = relaxed(w->passes);
+
+	/* another thread may have taken the entry meanwhile: then this chunk is lost, or its would be */
+	if (ret < WATCH_SMALLEST || unlikely(passes == 0 || relaxed(w->base) != (uintptr_t)buf))
+		return ret;
+	set_relaxed(w->passes, (uint8_t)(passes - 1));
+	set_relaxed(w->length, (uint32_t)ret);
+	set_relaxed(w->written, 0);
+	remember((uintptr_t)buf, (size_t)ret);
+	return ret;
+}
+
+uint8_t watch_ahead(const void *buf, int fd, const struct site *site)
+{
+	struct watched *w = entry_of((uintptr_t)buf);
+
+	if (!relaxed(w->route) || !goes_on(w, buf, fd, (const void *)site->caller))
+		return 0;
+	return relaxed(w->given) < PASS_CHUNKS / 2 ? (uint8_t)(2 * relaxed(w->given) + 1) : PASS_CHUNKS;
+}
+
+bool watch_wrote(const void *buf, size_t n, int fd, const void *caller)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 	struct stats_route *route = relaxed(w->route);
-	const struct fd_entry *e = fd_peek(fd);
 
 	if (!route || relaxed(w->base) != (uintptr_t)buf || relaxed(w->length) != n ||
-	    relaxed(w->sink) != fd || !e ||
-	    relaxed(e->generation) != relaxed(w->sink_generation) ||
-	    relaxed(w->write_caller) != caller || relaxed(w->forks) != relaxed(forks))
+	    relaxed(w->written) || relaxed(w->sink_fd) != fd || relaxed(w->write_caller) != caller ||
+	    relaxed(relaxed(w->sink)->generation) != relaxed(w->sink_generation) ||
+	    relaxed(w->forks) != relaxed(forks))
 		return false;
-	tally_chunk(route, relaxed(w->why), n);
+	set_relaxed(w->written, (uint32_t)n);
+	tally_chunk(route, relaxed(w->counts), n);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #define SHUNT_WATCH_H
 
 #include "fd.h"
+#include "pass.h"
 #include "shunt.h"
 #include "site.h"
 #include "verdict.h"
@@ -17,15 +18,18 @@
 enum { WATCH_SMALLEST = 512 }; /* shorter reads are no chunks */
 
 /* Was anything ever watched here? */
-extern _Atomic bool watch_used;
+extern HIDDEN _Atomic bool watch_used;
 
 static inline bool watch_any(void)
 {
 	return atomic_load_explicit(&watch_used, memory_order_relaxed);
 }
 
-/* N bytes were read into BUF from FD, plainly because of WHY. */
-void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why);
+/*
+ * N bytes were read into BUF from FD, plainly because of WHY; so will others be by PASS, or NULL.
+ */
+void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why,
+		const struct pass *pass);
 
 /*
  * A landing's chunk became plain memory, for WHY, after WRITTEN of its N bytes had
@@ -42,13 +46,21 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 		   struct site *write_site, enum verdict why);
 
 /*
- * The same two for a loop that was seen before and in which nothing is to be learned (WHY is that
- * it would not pay): a relay's small chunk, read by CALLER where the last one was read, and written
- * whole as that was. Such a chunk is only counted. The first returns N; the second is false where
- * the chunk is another, and watch_written has to find out.
+ * Is there a pass for a read of N bytes from FD into BUF by CALLER? It holds where the last chunk
+ * was read so, too, and was written whole. Then watch_passed, which returns RET, is told what the
+ * call gave; else NULL.
  */
-ssize_t watch_small(const void *buf, size_t n, int fd, const struct fd_entry *e, const void *caller);
-bool watch_wrote_small(const void *buf, size_t n, int fd, const void *caller);
+struct watched *watch_pass(const void *buf, size_t n, int fd, const void *caller) NO_ACCESS;
+ssize_t watch_passed(struct watched *w, const void *buf, ssize_t ret);
+
+/* How many chunks may be taken off a count for such a read, which has no pass: struct pass. */
+uint8_t watch_ahead(const void *buf, int fd, const struct site *site);
+
+/*
+ * N bytes at BUF were written to FD by CALLER. Were they a chunk, written whole and as the one before it
+ * was? Then it is counted; else watch_written has to find out.
+ */
+bool watch_wrote(const void *buf, size_t n, int fd, const void *caller);
 
 /* In the child of a fork: rows are the parent's. */
 void watch_forked(void);

@@ -23,7 +23,7 @@
 #include "shunt.h"
 
 /* Are writes noted? For the hooks of writing, before they pass through. */
-extern _Atomic bool writers_noted;
+extern HIDDEN _Atomic bool writers_noted;
 
 /* This thread is about to write to FD. Keeps errno; may wait; safe in a signal handler. */
 void writers_note_slow(int fd);

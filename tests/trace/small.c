@@ -2,16 +2,20 @@
 /*
  * small.c - a relay's small chunks, which nobody rewrites, in ways that a count may miss.
  *
- *   small CASE
+ *   small CASE [FILE]
  *
  * The program feeds itself and drains itself, a chunk at a time. Each case passes HALF chunks of
  * SIZE bytes in one way, and as many in another: tests/trace/run knows what the report has to say.
+ * With a FILE of 16 KiB or more they are read from that, TINY or WHOLE bytes each: what is asked of
+ * a chunk now and then only is to be asked no less often.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SIZE = 8192, HALF = 100 };
+enum { SIZE = 8192, HALF = 100, TINY = 2048, WHOLE = 16384, MANY = 600 };
 
 static int feeder, source, sink, drain; /* what goes into feeder comes out of drain */
 static char buf[4 * SIZE], other[4 * SIZE];
@@ -291,6 +295,53 @@ static void another_thread(void)
 	pthread_join(thread, NULL);
 }
 
+/* ---- from a file ---- */
+
+static int file;
+
+static void pass_file(size_t n, int chunks, bool look)
+{
+	volatile char there;
+
+	for (int i = 0; i < chunks; i++) {
+		if (lseek(file, 0, SEEK_SET) != 0 || read(file, buf, n) != (ssize_t)n)
+			err(1, "read");
+		if (look)
+			there = buf[n / 2];
+		put(buf, n);
+		drained(n);
+	}
+	(void)there;
+}
+
+static void larger(void)
+{
+	for (int i = 0; i < 2; i++)
+		pass_file(i ? WHOLE : TINY, MANY, false);
+}
+
+static void looked(void)
+{
+	pass_file(WHOLE, MANY, true);
+}
+
+static void looked_then_smaller(void)
+{
+	for (int i = 0; i < 40; i++)
+		pass_file(i < 20 ? WHOLE : TINY, 1, true);
+}
+
+/* Each goes to another sink than the one before. */
+static void looked_by_turns(void)
+{
+	int second = dup(sink), first = sink;
+
+	for (int i = 0; i < MANY; i++) {
+		sink = i % 2 ? second : first;
+		pass_file(WHOLE, 1, true);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -301,6 +352,8 @@ static const struct {
 	{ "another-sink", another_sink }, { "second-sink", second_sink },
 	{ "another-reader", another_reader }, { "longer", longer },
 	{ "forked", forked }, { "another-thread", another_thread },
+	{ "larger", larger }, { "looked", looked }, { "looked-then-smaller", looked_then_smaller },
+	{ "looked-by-turns", looked_by_turns },
 };
 
 int main(int argc, char **argv)
@@ -312,11 +365,14 @@ int main(int argc, char **argv)
 	source = ends[1];
 	sink = ends[2];
 	drain = ends[3];
-	half();
+	if (argc == 3)
+		file = open(argv[2], O_RDONLY);
+	else
+		half();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
+		if (argc >= 2 && strcmp(argv[1], cases[i].name) == 0) {
 			cases[i].run();
 			return 0;
 		}
-	errx(2, "small CASE");
+	errx(2, "small CASE [FILE]");
 }

@@ -230,6 +230,25 @@ static void test_again(void **state)
 	assert_int_equal(lasts(c, CHOICE_LAND), CHOICE_AGAIN);
 }
 
+/* Chunks that need not ask are taken off those that are let pass. */
+static void test_pass(void **state)
+{
+	struct choice *c = fresh();
+	struct pass pass = { .ahead = 100 };
+	unsigned n = 0;
+
+	lasts(c, CHOICE_LAND);
+	trial(c, 200, 100);
+	while (choice_ask(c) == CHOICE_PLAIN) {
+		choice_take(c, 16 * KIB, &pass);
+		n += 1 + pass.chunks;
+		assert_int_equal(pass.asked, 16 * KIB);
+		pass = (struct pass){ .ahead = 100 };
+	}
+	assert_int_equal(n, CHOICE_AGAIN);
+	assert_true(relaxed(c->measuring));
+}
+
 /* A trial in which nothing is ever finished is given up; nothing is known then but that. */
 static void test_given_up(void **state)
 {
@@ -321,7 +340,7 @@ int main(void)
 		cmocka_unit_test(test_alike), cmocka_unit_test(test_likely),
 		cmocka_unit_test(test_disturbed),
 		cmocka_unit_test(test_noise), cmocka_unit_test(test_again),
-		cmocka_unit_test(test_given_up), cmocka_unit_test(test_carry),
+		cmocka_unit_test(test_pass), cmocka_unit_test(test_given_up), cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_shared), cmocka_unit_test(test_scribbled),
 		cmocka_unit_test(test_full),
 	};

@@ -48,7 +48,7 @@ static enum verdict read_chunk(int fd, char *buf, off_t at)
 	static const struct stat unknown;
 	struct fd_entry *e = fd_entry(fd);
 	struct meter *m;
-	enum verdict v = meter_file(fd, e, buf, CHUNK, lazy_site, &m), why;
+	enum verdict v = meter_file(fd, e, buf, CHUNK, lazy_site, NULL, &m), why;
 	ssize_t ret = LAND_PLAINLY;
 
 	lazy_clock += cost[way_of(v)].read;

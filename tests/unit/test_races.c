@@ -47,7 +47,7 @@ static void *look_up_sites(void *argument)
 
 		CHECK(atomic_compare_exchange_strong(&found[k], &none, site) || none == site);
 		patience_lost(&site->patience, VERDICT_LOOKED_AT);
-		site_ready(site, NULL, CHUNK);
+		site_ready(site, NULL, CHUNK, NULL);
 		site_touched(site, &site->head, 1);
 	}
 	return NULL;

@@ -103,25 +103,25 @@ static void test_learning_streak(void **state)
 
 	config.learn = 3;
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(site_ready(s, NULL, CHUNK), VERDICT_LEARNING);
+		assert_int_equal(site_ready(s, NULL, CHUNK, NULL), VERDICT_LEARNING);
 		site_passed(s);
 	}
-	assert_int_equal(site_ready(s, NULL, CHUNK), VERDICT_REWRITTEN);
-	assert_int_equal(site_ready(s, NULL, CHUNK), VERDICT_REWRITTEN);
+	assert_int_equal(site_ready(s, NULL, CHUNK, NULL), VERDICT_REWRITTEN);
+	assert_int_equal(site_ready(s, NULL, CHUNK, NULL), VERDICT_REWRITTEN);
 	/* a chunk that went elsewhere: from the beginning */
 	site_strayed(s);
 	assert_int_equal(s->streak, 0);
 	site_passed(s);
 	site_passed(s);
-	assert_int_equal(site_ready(s, NULL, CHUNK), VERDICT_LEARNING);
+	assert_int_equal(site_ready(s, NULL, CHUNK, NULL), VERDICT_LEARNING);
 	site_passed(s);
-	assert_int_equal(site_ready(s, NULL, CHUNK), VERDICT_REWRITTEN);
+	assert_int_equal(site_ready(s, NULL, CHUNK, NULL), VERDICT_REWRITTEN);
 	s->streak = UINT32_MAX;
 	site_passed(s);
 	assert_int_equal(s->streak, UINT32_MAX);
 	s = fresh();
 	config.learn = 0;
-	assert_int_equal(site_ready(s, NULL, CHUNK), VERDICT_REWRITTEN);
+	assert_int_equal(site_ready(s, NULL, CHUNK, NULL), VERDICT_REWRITTEN);
 }
 
 /* A large chunk does not wait for a loop to be known; it does wait after a look. */
@@ -130,21 +130,21 @@ static void test_large(void **state)
 	struct site *s = fresh();
 
 	assert_true(config.learn > 0);
-	assert_int_equal(site_ready(s, NULL, 128 * KIB), VERDICT_LEARNING);
-	assert_int_equal(site_ready(s, NULL, LARGE - 1), VERDICT_LEARNING);
-	assert_int_equal(site_ready(s, NULL, LARGE), VERDICT_REWRITTEN);
+	assert_int_equal(site_ready(s, NULL, 128 * KIB, NULL), VERDICT_LEARNING);
+	assert_int_equal(site_ready(s, NULL, LARGE - 1, NULL), VERDICT_LEARNING);
+	assert_int_equal(site_ready(s, NULL, LARGE, NULL), VERDICT_REWRITTEN);
 	site_passed(s);
-	assert_int_equal(site_ready(s, NULL, 128 * KIB - 1), VERDICT_LEARNING);
-	assert_int_equal(site_ready(s, NULL, 128 * KIB), VERDICT_REWRITTEN);
+	assert_int_equal(site_ready(s, NULL, 128 * KIB - 1, NULL), VERDICT_LEARNING);
+	assert_int_equal(site_ready(s, NULL, 128 * KIB, NULL), VERDICT_REWRITTEN);
 	patience_lost(&s->patience, VERDICT_LOOKED_AT);
-	assert_int_equal(site_ready(s, NULL, LARGE), VERDICT_LOOKED_AT);
+	assert_int_equal(site_ready(s, NULL, LARGE, NULL), VERDICT_LOOKED_AT);
 }
 
 static unsigned waits(struct site *s, struct patience *p)
 {
 	unsigned n = 0;
 
-	while (n < 1u << 26 && site_ready(s, p, LARGE) == VERDICT_LOOKED_AT)
+	while (n < 1u << 26 && site_ready(s, p, LARGE, NULL) == VERDICT_LOOKED_AT)
 		n++;
 	return n;
 }
@@ -166,6 +166,36 @@ static void test_patience(void **state)
 }
 
 /* What is known of the buffer counts, not what is known of the site. */
+/* What is let pass is given in advance, and each chunk of it is counted once. */
+static void test_pass(void **state)
+{
+	struct site *s = fresh();
+	struct pass pass = { .ahead = 7 };
+	unsigned passed = 0, asked = 0;
+
+	for (int i = 0; i < 3; i++)
+		patience_lost(&s->patience, VERDICT_LOOKED_AT);
+	assert_int_equal(site_ready(s, NULL, CHUNK, &pass), VERDICT_LOOKED_AT);
+	assert_int_equal(pass.chunks, 0); /* the loop is still to be learned */
+	for (unsigned i = 0; i < config.learn; i++)
+		site_passed(s);
+	for (; site_ready(s, NULL, CHUNK, &pass) == VERDICT_LOOKED_AT; asked++) {
+		assert_in_range(pass.chunks, asked < 7 ? 7 : 0, 7);
+		assert_int_equal(pass.asked, CHUNK);
+		assert_false(pass.smaller);
+		passed += pass.chunks;
+		pass = (struct pass){ .ahead = 7 };
+	}
+	assert_int_equal(pass.chunks, 0);
+	assert_int_equal(1 + asked + passed, 64);
+	assert_int_equal(asked, 8); /* 7 times 8, and the last 7 */
+	/* none is asked for */
+	patience_lost(&s->patience, VERDICT_LOOKED_AT);
+	pass = (struct pass){ .ahead = 0 };
+	site_ready(s, NULL, CHUNK, &pass);
+	assert_int_equal(pass.chunks, 0);
+}
+
 static void test_buffer_patience(void **state)
 {
 	struct site *s = fresh();
@@ -187,7 +217,7 @@ static void test_refused(void **state)
 
 	for (int i = 0; i < 6; i++)
 		patience_lost(&s->patience, VERDICT_SEND_TIMEOUT);
-	while (n < 1000 && site_ready(s, NULL, LARGE) == VERDICT_SEND_TIMEOUT)
+	while (n < 1000 && site_ready(s, NULL, LARGE, NULL) == VERDICT_SEND_TIMEOUT)
 		n++;
 	assert_int_equal(n, 64);
 	patience_lost(&s->patience, VERDICT_LOOKED_AT);
@@ -297,7 +327,7 @@ int main(void)
 		cmocka_unit_test(test_words), cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_same_site),
 		cmocka_unit_test(test_learning_streak), cmocka_unit_test(test_large),
-		cmocka_unit_test(test_patience), cmocka_unit_test(test_buffer_patience),
+		cmocka_unit_test(test_patience), cmocka_unit_test(test_pass), cmocka_unit_test(test_buffer_patience),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_paid), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_full),
