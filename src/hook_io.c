@@ -28,19 +28,19 @@ static APART ssize_t read_judged(int fd, void *buf, size_t n, const void *caller
 	struct io_read r;
 	ssize_t ret;
 
-	if (io_is_small(fd, n))
-		return io_read_small(fd, buf, REAL(read)(fd, buf, n), caller);
 	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
 		return ret;
 	return io_read_done(fd, buf, n, &r, REAL(read)(fd, buf, n));
 }
 
-static APART ssize_t read_chunk(int fd, void *buf, size_t n, const void *caller)
+static OFTEN APART ssize_t read_chunk(int fd, void *buf, size_t n, const void *caller)
 {
 	struct watched *known = io_pass(fd, buf, n, caller);
 
 	if (likely(known != NULL))
 		return watch_passed(known, buf, REAL_LIVE(read)(fd, buf, n));
+	if (io_is_small(fd, n))
+		return io_read_small(fd, buf, REAL_LIVE(read)(fd, buf, n), caller);
 	return read_judged(fd, buf, n, caller);
 }
 
@@ -50,7 +50,7 @@ static APART ssize_t read_passive(int fd, void *buf, size_t n)
 }
 
 /* In steps, none of which saves a register for the sake of the next. */
-EXPORT ssize_t read(int fd, void *buf, size_t n)
+EXPORT OFTEN ssize_t read(int fd, void *buf, size_t n)
 {
 	if (hook_passive())
 		return read_passive(fd, buf, n);
@@ -167,7 +167,7 @@ static APART ssize_t write_whole(int fd, const void *buf, size_t n, const void *
 	return io_write_done(fd, &piece, 1, REAL(write)(fd, buf, n), caller);
 }
 
-static APART ssize_t write_chunk(int fd, const void *buf, size_t n, const void *caller)
+static OFTEN APART ssize_t write_chunk(int fd, const void *buf, size_t n, const void *caller)
 {
 	if (!io_write_plain(fd))
 		return write_whole(fd, buf, n, caller);
@@ -179,7 +179,7 @@ static APART ssize_t write_passive(int fd, const void *buf, size_t n)
 	return REAL(write)(fd, buf, n);
 }
 
-EXPORT ssize_t write(int fd, const void *buf, size_t n)
+EXPORT OFTEN ssize_t write(int fd, const void *buf, size_t n)
 {
 	if (hook_passive())
 		return write_passive(fd, buf, n);

@@ -65,19 +65,19 @@ static APART ssize_t recv_whole(int fd, void *buf, size_t n, int flags, const vo
 	if (flags || !stream_on())
 		return !receive_idle() && before_receive(fd, buf, n, flags) ? -1
 									    : REAL(recv)(fd, buf, n, flags);
-	if (io_is_small(fd, n))
-		return io_read_small(fd, buf, REAL(recv)(fd, buf, n, flags), caller);
 	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
 		return ret;
 	return io_read_done(fd, buf, n, &r, REAL(recv)(fd, buf, n, flags));
 }
 
-static APART ssize_t recv_chunk(int fd, void *buf, size_t n, const void *caller)
+static OFTEN APART ssize_t recv_chunk(int fd, void *buf, size_t n, const void *caller)
 {
 	struct watched *known = io_pass(fd, buf, n, caller);
 
 	if (likely(known != NULL))
 		return watch_passed(known, buf, REAL_LIVE(recv)(fd, buf, n, 0));
+	if (io_is_small(fd, n))
+		return io_read_small(fd, buf, REAL_LIVE(recv)(fd, buf, n, 0), caller);
 	return recv_whole(fd, buf, n, 0, caller);
 }
 
@@ -86,7 +86,7 @@ static APART ssize_t recv_passive(int fd, void *buf, size_t n, int flags)
 	return REAL(recv)(fd, buf, n, flags);
 }
 
-EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
+EXPORT OFTEN ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
 	if (hook_passive())
 		return recv_passive(fd, buf, n, flags);
@@ -230,7 +230,7 @@ static APART ssize_t send_whole(int fd, const void *buf, size_t n, int flags, co
 	return io_write_done(fd, &piece, 1, REAL(send)(fd, buf, n, flags), caller);
 }
 
-static APART ssize_t send_chunk(int fd, const void *buf, size_t n, int flags, const void *caller)
+static OFTEN APART ssize_t send_chunk(int fd, const void *buf, size_t n, int flags, const void *caller)
 {
 	if (!io_write_plain(fd))
 		return send_whole(fd, buf, n, flags, caller);
@@ -242,7 +242,7 @@ static APART ssize_t send_passive(int fd, const void *buf, size_t n, int flags)
 	return REAL(send)(fd, buf, n, flags);
 }
 
-EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
+EXPORT OFTEN ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
 	if (hook_passive())
 		return send_passive(fd, buf, n, flags);

@@ -29,19 +29,44 @@ void io_open_pieces(const struct iovec *iov, size_t count)
 		landing_open(iov[i].iov_base, iov[i].iov_len);
 }
 
-ssize_t io_read_small(int fd, const void *buf, ssize_t ret, const void *caller)
+ssize_t io_read_small_chunk(int fd, const void *buf, ssize_t ret, const void *caller)
 {
 	struct pass pass;
-	struct site *site;
+	struct site *site = site_of(caller);
 
-	if (ret < WATCH_SMALLEST || stream_least == 0)
-		return ret;
-	site = site_of(caller);
 	if (unlikely(site->wanted))
 		site_name(site);
 	pass_give(&pass, stream_least - 1, true);
 	watch_read(buf, (size_t)ret, fd, site, VERDICT_WOULD_NOT_PAY, &pass);
 	return ret;
+}
+
+/*
+ * A try to land N bytes failed. Where that will hardly change soon the next one is made when as many
+ * chunks have passed as went before; of those that were not queued in full, some.
+ */
+static void tried(struct io_read *r, size_t n)
+{
+	const struct pays *pays = &r->site->pays;
+
+	switch (r->why) {
+	case VERDICT_STACK:
+	case VERDICT_SHARED_MEMORY:
+	case VERDICT_NO_WHOLE_PAGE:
+	case VERDICT_FILE_SYSTEM:
+	case VERDICT_BEING_WRITTEN:
+	case VERDICT_UNSETTLED:
+	case VERDICT_NO_LEASE:
+	case VERDICT_MUTABLE:
+		pass_take(&r->pass, PASS_CHUNKS, n);
+		return;
+	case VERDICT_NOT_FULL: /* while it is measured each chunk counts */
+		if (config.min || relaxed(pays->run) == PAYS_RUNS)
+			pass_take(&r->pass, PASS_SHORT, n);
+		return;
+	default:
+		return;
+	}
 }
 
 /* May the chunk land, and does it? Anything but LAND_PLAINLY is the answer. */
@@ -66,6 +91,8 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 	if (!thread_single())
 		pthread_testcancel();
 	ret = land_read(fd, e, buf, n, at, st, r->site, &r->why);
+	if (ret == LAND_PLAINLY)
+		tried(r, n);
 	if (ret >= 0 && r->why != VERDICT_REWRITTEN && ret >= WATCH_SMALLEST)
 		watch_read(buf, (size_t)ret, fd, r->site, r->why, NULL);
 	if (unlikely(r->meter) && ret != LAND_PLAINLY)
@@ -90,6 +117,8 @@ static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, stru
 		if (!thread_single())
 			pthread_testcancel();
 		ret = stream_read(fd, e, buf, n, r->site, &r->why, &queued);
+		if (ret == LAND_PLAINLY)
+			tried(r, n);
 	}
 	if (ret > 0 && r->why != VERDICT_REWRITTEN)
 		watch_read(buf, (size_t)ret, fd, r->site, r->why, NULL);

@@ -56,7 +56,12 @@ static inline bool io_is_small(int fd, size_t n)
 	return stream_is_small(n) && !landing_any() && likely(fd_debts == 0) && fd_is_known_stream(fd);
 }
 
-ssize_t io_read_small(int fd, const void *buf, ssize_t ret, const void *caller);
+ssize_t io_read_small_chunk(int fd, const void *buf, ssize_t ret, const void *caller);
+
+static inline ssize_t io_read_small(int fd, const void *buf, ssize_t ret, const void *caller)
+{
+	return ret < WATCH_SMALLEST || stream_least == 0 ? ret : io_read_small_chunk(fd, buf, ret, caller);
+}
 
 /* Is anything landed, held, owed or measured? Then a chunk is looked at, whatever it is. */
 static inline bool io_busy(void)

@@ -17,13 +17,13 @@
 
 #include "shunt.h"
 
-enum { PASS_CHUNKS = 255 };
+enum { PASS_CHUNKS = 255, PASS_SHORT = 63 };
 
 struct pass {
 	uint32_t asked; /* it holds for reads of so many bytes */
 	bool smaller;   /* and of fewer */
 	uint8_t chunks; /* how many times; 0: it does not hold */
-	uint8_t ahead;  /* so many may be taken off a count */
+	uint8_t ahead;  /* so many may be taken off a count, or be let pass after a try that failed */
 };
 
 /* The answer holds for reads of N bytes, and if SMALLER, of fewer. */

@@ -19,6 +19,7 @@
 #define NO_ACCESS
 #endif
 #define COLD __attribute__((cold, noinline))
+#define OFTEN __attribute__((hot)) /* what each chunk runs lies side by side: few pages, few lines */
 #define APART __attribute__((noinline)) /* so that the short way through its caller stays short */
 
 /* Hints, counts, and records that a lock or a sequence number orders: plain moves, no fence. */

@@ -84,7 +84,7 @@ static inline bool is_next(const struct tallies *t, const struct stats_route *ro
 	       relaxed(s->chunks) - relaxed(s->told_chunks) < TALLY_UNTOLD - 1;
 }
 
-void tally_chunk(struct stats_route *route, enum verdict why, size_t n)
+OFTEN void tally_chunk(struct stats_route *route, enum verdict why, size_t n)
 {
 	struct thread *self = thread_self_record;
 	struct tallies *t;

@@ -291,7 +291,7 @@ static inline bool goes_on(const struct watched *w, const void *buf, int fd, con
 	       relaxed(relaxed(w->source)->generation) == relaxed(w->generation);
 }
 
-struct watched *watch_pass(const void *buf, size_t n, int fd, const void *caller)
+OFTEN struct watched *watch_pass(const void *buf, size_t n, int fd, const void *caller)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 	uint32_t asked = relaxed(w->asked);
@@ -300,7 +300,7 @@ struct watched *watch_pass(const void *buf, size_t n, int fd, const void *caller
 	       goes_on(w, buf, fd, caller) ? w : NULL;
 }
 
-ssize_t watch_passed(struct watched *w, const void *buf, ssize_t ret)
+OFTEN ssize_t watch_passed(struct watched *w, const void *buf, ssize_t ret)
 {
 	uint8_t passes = relaxed(w->passes);
 
@@ -323,7 +323,7 @@ uint8_t watch_ahead(const void *buf, int fd, const struct site *site)
 	return relaxed(w->given) < PASS_CHUNKS / 2 ? (uint8_t)(2 * relaxed(w->given) + 1) : PASS_CHUNKS;
 }
 
-bool watch_wrote(const void *buf, size_t n, int fd, const void *caller)
+OFTEN bool watch_wrote(const void *buf, size_t n, int fd, const void *caller)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 	struct stats_route *route = relaxed(w->route);

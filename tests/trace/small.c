@@ -295,6 +295,20 @@ static void another_thread(void)
 	pthread_join(thread, NULL);
 }
 
+/* First what is queued is half of what is asked for, then all of it. */
+static void short_then_full(void)
+{
+	for (int i = 0; i < 2 * MANY; i++) {
+		size_t n = i < MANY ? WHOLE / 2 : WHOLE;
+
+		feed(n);
+		if (read(source, buf, WHOLE) != (ssize_t)n)
+			err(1, "read");
+		put(buf, n);
+		drained(n);
+	}
+}
+
 /* ---- from a file ---- */
 
 static int file;
@@ -342,6 +356,18 @@ static void looked_by_turns(void)
 	}
 }
 
+static void on_the_stack(void)
+{
+	char there[WHOLE];
+
+	for (int i = 0; i < MANY; i++) {
+		if (lseek(file, 0, SEEK_SET) != 0 || read(file, there, WHOLE) != WHOLE)
+			err(1, "read");
+		put(there, WHOLE);
+		drained(WHOLE);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -353,7 +379,8 @@ static const struct {
 	{ "another-reader", another_reader }, { "longer", longer },
 	{ "forked", forked }, { "another-thread", another_thread },
 	{ "larger", larger }, { "looked", looked }, { "looked-then-smaller", looked_then_smaller },
-	{ "looked-by-turns", looked_by_turns },
+	{ "looked-by-turns", looked_by_turns }, { "on-the-stack", on_the_stack },
+	{ "short-then-full", short_then_full },
 };
 
 int main(int argc, char **argv)
