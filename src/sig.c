@@ -393,9 +393,11 @@ void sig_note_raw(int signal)
 	table_take(&mask);
 	table[signal].ours = false;
 	table[signal].stripped = 0;
+	if (signal == SIGTRAP)
+		prim_critical |= sig_bit(SIGTRAP);
 	if (is_fault(signal)) { /* ours is no longer in front */
+		prim_critical |= sig_bit(SIGBUS);
 		atomic_store(&cannot_own, true);
-		prim_critical = ~UINT64_C(0);
 	}
 	table_drop(&mask);
 }
@@ -448,7 +450,7 @@ bool sig_own_faults(void)
 		if (inherited & sig_bit(s) || atomic_load(&raw_changes))
 			strip_existing(s);
 	if (own(SIGSEGV) && own(SIGBUS) && (!is_fault(SIGSYS) || own(SIGSYS))) {
-		prim_critical = ~sig_bit(SIGBUS);
+		prim_critical &= ~sig_bit(SIGBUS);
 		atomic_store_explicit(&faults_owned, true, memory_order_release);
 		atomic_fetch_and(&sig_must, ~(unsigned)SIG_MUST_FAULTS);
 	}

@@ -40,9 +40,41 @@ static void postpone(int signal, siginfo_t *info, ucontext_t *context)
 		prim_tgkill(prim_getpid(), prim_gettid(), signal); /* no room: it comes without */
 }
 
+/*
+ * A program that steps itself (the trap flag, and a handler): where the handler has to wait the
+ * step is none, as it is none in the kernel. A trap comes with every instruction, and one that
+ * comes while SIGTRAP is blocked kills; so where the handler is fronted prim_signals_block leaves
+ * it out.
+ */
+static bool is_step(const siginfo_t *info)
+{
+	return info->si_code == TRAP_TRACE;
+}
+
+/* No mask of the program's has SIGSEGV in it. */
+static bool is_critical(const ucontext_t *context)
+{
+	return sig_bits(&context->uc_sigmask) & sig_bit(SIGSEGV);
+}
+
+/* SIGTRAP where no handler may run: under a lock, or where all else is blocked. */
+static COLD void wait_trap(siginfo_t *info, ucontext_t *context)
+{
+	if (is_step(info))
+		return;
+	if (lock_thread.depth) {
+		postpone(SIGTRAP, info, context);
+		return;
+	}
+	sig_set_bits(&context->uc_sigmask, sig_bits(&context->uc_sigmask) | sig_bit(SIGTRAP));
+	PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGTRAP, info);
+}
+
 static void front(int signal, siginfo_t *info, void *context)
 {
-	if (unlikely(lock_thread.depth))
+	if (unlikely(signal == SIGTRAP) && (lock_thread.depth || is_critical(context)))
+		wait_trap(info, context);
+	else if (unlikely(lock_thread.depth))
 		postpone(signal, info, context);
 	else
 		relaxed(fronted[signal].handler)(signal, info, context);
@@ -67,9 +99,14 @@ static void put(int signal, sig_function *handler, bool plain)
 
 bool sig_late_front(int signal, struct sigaction *action)
 {
-	if (signal >= QUEUED || signal == SIGSEGV || signal == SIGBUS || signal == SIGSYS ||
-	    action->sa_flags & (int)SA_RESETHAND)
+	if (signal >= QUEUED || signal == SIGSEGV || signal == SIGBUS || signal == SIGSYS)
 		return false;
+	if (signal == SIGTRAP)
+		prim_critical |= sig_bit(SIGTRAP);
+	if (action->sa_flags & (int)SA_RESETHAND)
+		return false;
+	if (signal == SIGTRAP)
+		prim_critical &= ~sig_bit(SIGTRAP);
 	put(signal, action->sa_sigaction, !(action->sa_flags & SA_SIGINFO));
 	action->sa_flags |= SA_SIGINFO;
 	action->sa_sigaction = front;

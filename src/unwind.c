@@ -242,6 +242,18 @@ static int walk_and_add(struct stats *s, uintptr_t caller)
 	return index;
 }
 
+/* A program that steps itself, see sig_late.c: libunwind blocks SIGTRAP, and the next step kills. */
+static bool is_stepped(void)
+{
+#if defined(__x86_64__)
+	enum { TRAP_FLAG = 0x100 };
+
+	return __builtin_ia32_readeflags_u64() & TRAP_FLAG;
+#else
+	return false;
+#endif
+}
+
 bool unwind_inside(void)
 {
 	return inside != 0;
@@ -253,7 +265,7 @@ int unwind_site(const void *caller)
 	int saved = errno, index = UNWIND_NOT_NOW;
 	struct stats *s;
 
-	if (!(inside && here < inside) && !sig_in_handler()) {
+	if (!(inside && here < inside) && !is_stepped() && !sig_in_handler()) {
 		inside = here;
 		s = stats_get();
 		index = find_named(s, (uintptr_t)caller);

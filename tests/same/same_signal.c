@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 static struct same_rig *rig;
 static sigjmp_buf back;
@@ -531,7 +532,42 @@ static void shown_to_vforked(struct same_rig *r)
 	same_write(r);
 }
 
+/* ---- a program that steps itself ---- */
+
+#ifdef __x86_64__
+enum { TRAP_FLAG = 0x100 };
+static volatile sig_atomic_t stepping, steps;
+
+static void step(int signal, siginfo_t *info, void *context)
+{
+	greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+
+	(void)signal;
+	(void)info;
+	steps++;
+	*flags = stepping ? *flags | TRAP_FLAG : *flags & ~(greg_t)TRAP_FLAG;
+}
+
+/* A trap after each instruction: it kills where SIGTRAP is blocked, or its handler is not there. */
+static void steps_itself(struct same_rig *r)
+{
+	handle_info(SIGTRAP, step, 0);
+	stepping = 1;
+	__asm__ volatile("int3");
+	more(r);
+	handle(SIGUSR1, note, 0);
+	raise(SIGTRAP);
+	more(r);
+	stepping = 0;
+	__asm__ volatile("int3");
+	same_say("stepped", steps > 1000);
+}
+#endif
+
 static const struct same_case cases[] = {
+#ifdef __x86_64__
+	{ "steps_itself", steps_itself, SAME_LAZY, 0 },
+#endif
 	{ "own_segv", own_segv, SAME_LAZY, 0 },
 	{ "own_segv_jump", own_segv_jump, SAME_LAZY, 0 },
 	{ "own_segv_on_stack", own_segv_on_stack, SAME_LAZY, 0 },

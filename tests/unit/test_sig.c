@@ -222,6 +222,51 @@ static void sent_while_critical(void)
 	CHECK(got == 0);
 }
 
+static volatile int calls;
+
+static void count(int signal)
+{
+	got = signal;
+	calls++;
+}
+
+/*
+ * A handler that comes under a lock waits until it is let go of, all others with it; also one
+ * that may interrupt itself, and would do so as soon as the signal is sent again.
+ */
+static void waits_under_lock(int flags)
+{
+	struct sigaction a = {.sa_flags = flags};
+	uint64_t mask, none = 0;
+
+	start();
+	a.sa_handler = count;
+	CHECK(sig_action(SIGUSR1, &a, NULL) == 0 && sig_action(SIGUSR2, &a, NULL) == 0);
+	prim_sigprocmask(SIG_SETMASK, &none, NULL);
+	lock_thread.depth++;
+	raise(SIGUSR1);
+	CHECK(calls == 0 && lock_thread.late && lock_thread.mask == 0);
+	prim_sigprocmask(SIG_BLOCK, &none, &mask);
+	CHECK(mask & sig_bit(SIGUSR1) && mask & sig_bit(SIGUSR2));
+	raise(SIGUSR2);
+	lock_thread.depth--;
+	mask = lock_thread.mask;
+	prim_signals_restore(&mask); /* which is what lock_late does */
+	CHECK(calls == 2);
+	prim_sigprocmask(SIG_BLOCK, &none, &mask);
+	CHECK(mask == 0);
+}
+
+static void nodefer_waits(void)
+{
+	waits_under_lock(SA_NODEFER);
+}
+
+static void handler_waits(void)
+{
+	waits_under_lock(0);
+}
+
 static void faults_are_ours(void)
 {
 	struct sigaction a = {.sa_flags = SA_NODEFER}, before, shown;
@@ -458,6 +503,8 @@ static void no_thread_left(void)
 
 FINE(masks_of_handlers)
 FINE(faults_are_ours)
+FINE(handler_waits)
+FINE(nodefer_waits)
 FINE(blocked_and_sent)
 FINE(lent)
 FINE(ending_without_report)
@@ -505,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_ending_default), cmocka_unit_test(test_ending_without_report),
 		cmocka_unit_test(test_ending_ignored), cmocka_unit_test(test_real_crash),
 		cmocka_unit_test(test_sent_while_critical),
+		cmocka_unit_test(test_handler_waits), cmocka_unit_test(test_nodefer_waits),
 		cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
 		cmocka_unit_test(test_births), cmocka_unit_test(test_no_thread_left),
 	};
