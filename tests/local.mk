@@ -50,8 +50,8 @@ test_scripts += tests/trace/run
 check_PROGRAMS += tests/real/connections
 tests_real_connections_SOURCES = tests/real/connections.c
 tests_real_connections_LDADD = -lpthread
-EXTRA_DIST += tests/real/servers.py tests/real/Serve.java tests/real/serve.pl
-test_scripts += tests/real/run
+EXTRA_DIST += tests/real/client.py tests/real/servers.py tests/real/Serve.java tests/real/serve.pl
+test_scripts += tests/real/run tests/real/attached
 
 dist_check_SCRIPTS += $(test_scripts)
 TESTS += $(test_scripts)

@@ -2,11 +2,13 @@
 /*
  * connections.c - a small fast HTTP server: ten thousand connections, one after the other.
  *
- *   connections ROOT loop|threads
+ *   connections ROOT loop|threads|inline
  *
  * Prints the port that it listens on (127.0.0.1). Each connection has a buffer
  * of its own from malloc, read and written in chunks, and freed; it is served by the
- * main thread, or by a thread of its own. SIGTERM ends it as it ends any program.
+ * main thread, or by a thread of its own, which with inline makes a system call for each
+ * chunk that no library makes, and looks at one in sixty-four. SIGTERM ends it as it ends any
+ * program.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +25,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../guard/inline.h"
+
 enum { CHUNK = 65536 };
+
+static int calls_inline;
 
 static int write_whole(int fd, const char *p, size_t n)
 {
@@ -59,14 +65,27 @@ static char *requested(int client, char *line, size_t size)
 	return strchr(name, '/') ? NULL : name;
 }
 
+/* What no hook hears. */
+static void disturb(int file, const char *buf, int chunk)
+{
+	struct stat st;
+
+	INLINE2(fstat, file, &st);
+	if (chunk % 64 == 40)
+		*(const volatile char *)(buf + CHUNK / 2);
+}
+
 static void copy(int file, int client)
 {
 	char *buf = malloc(CHUNK);
 	ssize_t n;
 
-	while (buf && (n = read(file, buf, CHUNK)) > 0)
+	for (int i = 0; buf && (n = read(file, buf, CHUNK)) > 0; i++) {
+		if (calls_inline)
+			disturb(file, buf, i);
 		if (write_whole(client, buf, (size_t)n) < 0)
 			break;
+	}
 	free(buf);
 }
 
@@ -115,7 +134,8 @@ int main(int argc, char **argv)
 	int listener, client;
 
 	if (argc != 3 || chdir(argv[1]) < 0)
-		errx(2, "connections ROOT loop|threads");
+		errx(2, "connections ROOT loop|threads|inline");
+	calls_inline = strcmp(argv[2], "inline") == 0;
 	signal(SIGPIPE, SIG_IGN);
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&a, n) < 0 ||
@@ -126,7 +146,7 @@ int main(int argc, char **argv)
 	while ((client = accept(listener, NULL, NULL)) >= 0 || errno == ECONNABORTED) {
 		if (client < 0)
 			continue;
-		if (strcmp(argv[2], "threads") == 0)
+		if (strcmp(argv[2], "loop") != 0)
 			serve_in_thread(client);
 		else
 			serve(client);
