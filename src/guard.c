@@ -156,8 +156,10 @@ static void unblock_faults(struct thread *t)
 	uint64_t faults = SIG_FAULTS, old = 0;
 
 	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
-	if (old & faults)
-		t->masked = t->masked_base = t->masked | (old & faults);
+	if (!(old & faults))
+		return;
+	t->masked = t->masked_base = t->masked | (old & faults);
+	t->masked_beside = old & ~faults;
 }
 
 static void cannot(void)
@@ -283,6 +285,7 @@ static long change_mask(ucontext_t *context, const unsigned long arg[6])
 	struct thread *t = thread_self_record;
 	uint64_t bits = sig_bits(&context->uc_sigmask), before, set = 0;
 
+	sig_doubt(bits);
 	before = (bits & ~SIG_FAULTS) | (t ? t->masked : 0);
 	if (arg[3] != sizeof(set))
 		return -EINVAL;
@@ -293,8 +296,10 @@ static long change_mask(ucontext_t *context, const unsigned long arg[6])
 			return -EINVAL;
 		set = changed(arg[0], before, set & ~(sig_bit(SIGKILL) | sig_bit(SIGSTOP)));
 		sig_set_bits(&context->uc_sigmask, set & ~SIG_FAULTS);
-		if (t)
+		if (t) {
 			t->masked = t->masked_base = set & SIG_FAULTS;
+			t->masked_beside = set & ~SIG_FAULTS;
+		}
 		(void)sig_pending(); /* sends what is let through now */
 	}
 	if (arg[2] && write_program(arg[2], &before, sizeof(before)) != sizeof(before))

@@ -505,8 +505,10 @@ static void call_handler(int signal, siginfo_t *info, ucontext_t *context,
 	sig_set_bits(&context->uc_sigmask, bits & ~SIG_FAULTS);
 	mask = ~UINT64_C(0);
 	prim_sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (t)
+	if (t) {
 		t->masked = bits & SIG_FAULTS;
+		t->masked_beside &= bits;
+	}
 	(void)sig_pending();
 }
 
@@ -534,9 +536,11 @@ bool sig_defer(int signal, siginfo_t *info, void *context)
 static void chain(int signal, siginfo_t *info, void *context, bool comes_again)
 {
 	struct thread *t = thread_self_record;
-	bool blocked = t && t->masked & sig_bit(signal), sent = was_sent(signal, info);
+	bool blocked, sent = was_sent(signal, info);
 	struct sigaction a;
 
+	sig_doubt(sig_bits(&((const ucontext_t *)context)->uc_sigmask));
+	blocked = t && t->masked & sig_bit(signal);
 	if (blocked && sent) {
 		sig_keep_pending(signal, info);
 		return;
@@ -585,8 +589,10 @@ static void unblock_inherited(uint64_t before)
 	}
 	prim_sigprocmask(SIG_UNBLOCK, &faults, NULL);
 	t = thread_self();
-	if (t)
+	if (t) {
 		t->masked = t->masked_base = before & SIG_FAULTS;
+		t->masked_beside = before & ~SIG_FAULTS;
+	}
 	/* blocked in the program's eyes only: a fault of its own must still kill */
 	sig_own_faults();
 }

@@ -171,6 +171,13 @@ void sig_jump(bool restores_mask);
 void sig_context(ucontext_t *context);
 
 /*
+ * MASK is what the kernel has blocked: if there is something not in it that is when what the
+ * program believes is true, then it has unblocked by a call that nobody heard (runtimes make
+ * threads with all blocked by libc, and unblock by themselves), and the belief is given up.
+ */
+void sig_doubt(uint64_t mask);
+
+/*
  * Round exec: the kernel is given the mask and dispositions that the next program is to inherit,
  * and back.
  */

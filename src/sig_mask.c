@@ -16,6 +16,9 @@
 
 uint64_t sig_faults = UINT64_C(1) << (SIGSEGV - 1) | UINT64_C(1) << (SIGBUS - 1);
 
+/* By the kernel SIGKILL and SIGSTOP, by libc its own two. */
+#define NEVER_BLOCKED (sig_bit(SIGKILL) | sig_bit(SIGSTOP) | sig_bit(32) | sig_bit(33))
+
 /* By number: the kernel takes the lower one first. */
 static const int virtual[SIG_VIRTUAL] = { SIGBUS, SIGSEGV, SIGSYS };
 
@@ -85,7 +88,7 @@ static uint64_t changed(int how, uint64_t before, uint64_t bits)
 int sig_mask(int how, const sigset_t *set, sigset_t *old)
 {
 	struct thread *t = thread_self_record;
-	uint64_t before = t ? t->masked : 0, bits = 0;
+	uint64_t before, bits = 0;
 	sigset_t inner = {{0}}, outer = {{0}};
 	int saved = errno, error = 0;
 
@@ -100,8 +103,11 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 	errno = saved;
 	if (error)
 		return error;
+	sig_doubt(sig_bits(&outer));
+	before = t ? t->masked : 0;
 	if (set && t) {
 		t->masked = t->masked_base = changed(how, before, bits & SIG_FAULTS);
+		t->masked_beside = changed(how, sig_bits(&outer), bits) & ~SIG_FAULTS;
 		/*
 		 * blocked in the program's eyes only: then our handler must be there to keep what
 		 * is sent
@@ -129,6 +135,7 @@ bool sig_lend(const sigset_t *mask, sigset_t *inner, uint64_t *before)
 	if (!t)
 		return true;
 	t->masked = bits & SIG_FAULTS;
+	t->masked_beside &= bits;
 	if (unlikely(t->masked))
 		sig_own_faults();
 	if (likely(!(t->pending & ~t->masked)))
@@ -154,8 +161,10 @@ void sig_jump(bool restores_mask)
 {
 	struct thread *t = thread_self_record;
 
-	if (t && restores_mask)
-		t->masked = t->masked_base;
+	if (!t || !restores_mask)
+		return;
+	t->masked = t->masked_base;
+	t->masked_beside = 0;
 }
 
 void sig_context(ucontext_t *context)
@@ -166,7 +175,17 @@ void sig_context(ucontext_t *context)
 	if (!(bits & SIG_FAULTS))
 		return;
 	t = thread_self();
-	if (t)
+	if (t) {
 		t->masked = t->masked_base = bits & SIG_FAULTS;
+		t->masked_beside = bits & ~SIG_FAULTS;
+	}
 	sig_set_bits(&context->uc_sigmask, bits & ~SIG_FAULTS);
+}
+
+void sig_doubt(uint64_t mask)
+{
+	struct thread *t = thread_self_record;
+
+	if (t && t->masked && t->masked_beside & ~(mask | SIG_FAULTS | NEVER_BLOCKED))
+		t->masked = t->masked_base = t->masked_beside = 0;
 }

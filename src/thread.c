@@ -131,7 +131,7 @@ static struct thread *take(int tid)
 	t->stack_sure = false;
 	t->alternate_in_use = t->guarded = false;
 	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
-	t->masked = t->masked_base = t->pending = 0;
+	t->masked = t->masked_base = t->masked_beside = t->pending = 0;
 	t->dying = 0;
 	tally_end(&t->tallies); /* of a thread that ended without telling */
 	return t;
@@ -327,8 +327,10 @@ static void unmask_faults(struct thread *t)
 	uint64_t faults = SIG_FAULTS, old = 0;
 
 	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
-	if (t->mask_from_attributes)
-		t->masked = t->masked_base = old & SIG_FAULTS;
+	if (!t->mask_from_attributes)
+		return;
+	t->masked = t->masked_base = old & SIG_FAULTS;
+	t->masked_beside = old & ~SIG_FAULTS;
 }
 
 static void begin(struct thread *t)
@@ -376,6 +378,7 @@ static struct thread *expect(const pthread_attr_t *attributes, void *argument)
 	guard_enter();
 	t->argument = argument;
 	t->masked = t->masked_base = self->masked;
+	t->masked_beside = self->masked_beside;
 	t->mask_from_attributes = mask_in(attributes);
 	stack_of_attributes(attributes, t, &t->stack_size);
 	return t;

@@ -37,6 +37,7 @@ struct thread {
 	bool guarded;           /* its system calls are dispatched: guard.h */
 	uint64_t masked;        /* of SIGSEGV, SIGBUS, SIGSYS: what the program believes to have blocked */
 	uint64_t masked_base;   /* the same, as last set by name: what siglongjmp goes back to */
+	uint64_t masked_beside; /* what the kernel has blocked as long as MASKED is true: sig_doubt */
 	uint64_t pending;       /* of these: sent while they were believed to be blocked */
 	siginfo_t pending_info[SIG_VIRTUAL]; /* of SIGBUS, SIGSEGV, SIGSYS */
 	/* what pthread_create hands to its trampoline */

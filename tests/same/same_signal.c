@@ -3,14 +3,20 @@
 #include "same.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
+
+#ifdef __x86_64__
+#include "inline.h"
+#endif
 
 static struct same_rig *rig;
 static sigjmp_buf back;
@@ -532,9 +538,60 @@ static void shown_to_vforked(struct same_rig *r)
 	same_write(r);
 }
 
+#ifdef __x86_64__
+
+/* ---- a mask that is changed past libc: what was blocked by name is not any more ---- */
+
+static void *unblocks_unheard(void *arg)
+{
+	uint64_t none = 0;
+
+	(void)arg;
+	inline_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none), 0, 0);
+	forbidden = guard_page();
+	if (sigsetjmp(back, 1) == 0)
+		*forbidden = 1;
+	same_say("seen", seen);
+	seen = 0;
+	inline_call(SYS_tkill, gettid(), SIGSEGV, 0, 0, 0, 0);
+	same_say("sent", seen);
+	return NULL;
+}
+
+/* Nor is it told of as blocked, and so made so again by who puts back what he was told. */
+static void *makes_thread(void *arg)
+{
+	uint64_t none = 0;
+	sigset_t full, old;
+	pthread_t t;
+
+	inline_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, sizeof(none), 0, 0);
+	sigfillset(&full);
+	pthread_sigmask(SIG_SETMASK, &full, &old);
+	same_say("told of", sigismember(&old, SIGSEGV));
+	pthread_create(&t, NULL, unblocks_unheard, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_join(t, NULL);
+	return unblocks_unheard(arg);
+}
+
+static void unblocked_unheard(struct same_rig *r)
+{
+	sigset_t full, old;
+	pthread_t t;
+
+	handle_info(SIGSEGV, note_info, 0);
+	more(r);
+	sigfillset(&full);
+	pthread_sigmask(SIG_SETMASK, &full, &old);
+	pthread_create(&t, NULL, makes_thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_join(t, NULL);
+	more(r);
+}
+
 /* ---- a program that steps itself ---- */
 
-#ifdef __x86_64__
 enum { TRAP_FLAG = 0x100 };
 static volatile sig_atomic_t stepping, steps;
 
@@ -566,6 +623,7 @@ static void steps_itself(struct same_rig *r)
 
 static const struct same_case cases[] = {
 #ifdef __x86_64__
+	{ "unblocked_unheard", unblocked_unheard, SAME_LAZY, 0 },
 	{ "steps_itself", steps_itself, SAME_LAZY, 0 },
 #endif
 	{ "own_segv", own_segv, SAME_LAZY, 0 },
