@@ -51,6 +51,7 @@ check_PROGRAMS += tests/real/connections
 tests_real_connections_SOURCES = tests/real/connections.c
 tests_real_connections_LDADD = -lpthread
 EXTRA_DIST += tests/real/client.py tests/real/servers.py tests/real/Serve.java tests/real/serve.pl
+EXTRA_DIST += tests/real/go/serve.go tests/real/go/serve_c.go tests/real/go/serve_without_c.go
 test_scripts += tests/real/run tests/real/attached
 
 dist_check_SCRIPTS += $(test_scripts)
