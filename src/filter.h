@@ -20,6 +20,15 @@ extern _Atomic signed char filter_answer __attribute__((visibility("hidden")));
  */
 bool filter_ask(void);
 
+/*
+ * There is a filter that may kill for a call that the program does not make: none is made any
+ * more, in signals, threads, forks and ends neither.
+ */
+static inline bool filter_silences(void)
+{
+	return unlikely(atomic_load_explicit(&filter_answer, memory_order_relaxed) < 0);
+}
+
 static inline bool filter_allows(void)
 {
 	signed char answer = atomic_load_explicit(&filter_answer, memory_order_relaxed);

@@ -247,8 +247,8 @@ static bool ends_laziness(long number, const unsigned long arg[6])
 {
 	switch (number) {
 	case SYS_prctl:
-		return arg[0] == PR_SET_SECCOMP || arg[0] == PR_SET_SYSCALL_USER_DISPATCH;
-	case SYS_seccomp: case SYS_userfaultfd: case MSEAL:
+		return arg[0] == PR_SET_SYSCALL_USER_DISPATCH;
+	case SYS_userfaultfd: case MSEAL:
 	/*
 	 * the kernel will use memory later; who was set up before the first landing is heard of
 	 * here
@@ -270,6 +270,10 @@ static bool ends_laziness(long number, const unsigned long arg[6])
 
 bool guard_before(long number, const unsigned long arg[6], long *result)
 {
+	if (number == SYS_seccomp || (number == SYS_prctl && arg[0] == PR_SET_SECCOMP)) {
+		process_before_filter();
+		return false;
+	}
 	if (ends_laziness(number, arg)) {
 		shunt_stand_aside();
 		return false;

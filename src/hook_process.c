@@ -39,7 +39,7 @@ _Atomic bool process_has_kin;
 
 void process_before_fork(void)
 {
-	if (thread_passive)
+	if (thread_passive || filter_silences())
 		return;
 	if (!relaxed(process_has_kin))
 		set_relaxed(process_has_kin, true);
@@ -51,7 +51,7 @@ void process_before_fork(void)
 
 void process_after_fork_parent(void)
 {
-	if (thread_passive)
+	if (thread_passive || filter_silences())
 		return;
 	landing_release();
 	stats_forked_parent();
@@ -62,6 +62,8 @@ void process_after_fork_child(void)
 	int saved = errno;
 
 	thread_passive = 0; /* a fork in the child of a vfork has memory of its own again */
+	if (filter_silences())
+		return;
 	thread_forked();
 	sig_forked();
 	landing_forked();
@@ -226,11 +228,22 @@ EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *argument, ..
 
 void process_ending(void)
 {
-	if (thread_passive || !sig_own_process() || filter_answer < 0)
+	if (thread_passive || filter_silences() || !sig_own_process())
 		return;
 	tally_tell();
 	stats_end(STATS_EXIT, 0);
 	report_at_end();
+}
+
+void process_before_filter(void)
+{
+	shunt_stand_aside();
+	guard_leave();
+	if (thread_passive || filter_silences())
+		return;
+	process_ending();
+	sig_silence();
+	atomic_store(&filter_answer, -1);
 }
 
 EXPORT void _exit(int status)
@@ -304,8 +317,11 @@ EXPORT int unshare(int flags)
 /* A pointer given to prctl reaches no further than a page, but for the filter's program. */
 static void prctl_prepare(int option, const unsigned long arg[4])
 {
-	if (option == PR_SET_SECCOMP || option == 59 /* PR_SET_SYSCALL_USER_DISPATCH */) {
-		landing_open_all();
+	if (option == PR_SET_SECCOMP) {
+		process_before_filter();
+		return;
+	}
+	if (option == 59 /* PR_SET_SYSCALL_USER_DISPATCH */) {
 		shunt_stand_aside();
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "filter.h"
 #include "hook.h"
 #include "landing.h"
 #include "sig.h"
@@ -324,7 +325,7 @@ EXPORT int pthread_setcanceltype(int type, int *old)
 
 EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument)
 {
-	if (thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed))
+	if (passive() || filter_silences())
 		return REAL(thrd_create)(thread, start, argument);
 	return thread_create_c11(thread, start, argument, REAL(thrd_create));
 }
@@ -332,7 +333,7 @@ EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument)
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {
-	if (thread_passive || !atomic_load_explicit(&sig_active, memory_order_relaxed))
+	if (passive() || filter_silences())
 		return REAL(pthread_create)(thread, attributes, start, argument);
 	return thread_create(thread, attributes, start, argument, REAL(pthread_create));
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <sys/prctl.h>
 
 #include "hook.h"
 #include "landing.h"
@@ -40,8 +41,8 @@ static const short harmless[] = {
 #define SYS_mseal_ 462
 #define SYS_process_madvise_ 440
 static const short enders[] = {
-	SYS_seccomp, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_setup,
-	SYS_io_submit, SYS_userfaultfd, SYS_mseal_,
+	SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_setup, SYS_io_submit,
+	SYS_userfaultfd, SYS_mseal_,
 };
 
 static bool in(const short *list, size_t count, long number)
@@ -123,6 +124,8 @@ static void prepare(long number, long a, long b, long c)
 	if ((number == SYS_unshare && a & CLONE_FILES) ||
 	    (number == SYS_close_range && c & CLOSE_RANGE_UNSHARE))
 		process_before_own_table();
+	if (number == SYS_seccomp || (number == SYS_prctl && a == PR_SET_SECCOMP))
+		process_before_filter();
 	if (IN(enders, number) || takes_faults(number, a, b)) {
 		landing_open_all();
 		shunt_stand_aside();

@@ -41,6 +41,12 @@ void process_before_losing_rights(void);
 void process_ending(void);
 
 /*
+ * The program is about to forbid itself system calls, and a filter cannot be asked: shunt stands
+ * aside, reports now what there is to report, and makes no call of its own from here on.
+ */
+void process_before_filter(void);
+
+/*
  * This thread is about to get a table of descriptors of its own: the numbers of ours, as of all
  * others, mean one thing to it and another to the other threads.
  */

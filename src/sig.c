@@ -15,6 +15,7 @@
 
 #include "config.h"
 #include "fault.h"
+#include "filter.h"
 #include "hook.h"
 #include "prim.h"
 #include "report.h"
@@ -59,17 +60,36 @@ static const unsigned char endings[] = {
 	SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE,
 };
 
+/*
+ * Where no call may be made signals are not blocked, and a handler that finds its own thread at the
+ * table goes on without the lock.
+ */
+static __thread struct {
+	unsigned depth;
+	bool blocked;
+} at_table;
+
 static void table_take(uint64_t *mask)
 {
-	prim_signals_block(mask);
+	bool block = !filter_silences();
+
+	if (block)
+		prim_signals_block(mask);
+	if (at_table.depth++)
+		return;
+	at_table.blocked = block;
 	while (atomic_exchange_explicit(&table_word, 1, memory_order_acquire))
-		prim_yield();
+		if (!filter_silences())
+			prim_yield();
 }
 
 static void table_drop(const uint64_t *mask)
 {
+	if (--at_table.depth)
+		return;
 	atomic_store_explicit(&table_word, 0, memory_order_release);
-	prim_signals_restore(mask);
+	if (at_table.blocked)
+		prim_signals_restore(mask);
 }
 
 static int ask_kernel(int signal, struct kernel_action *k)
@@ -441,7 +461,7 @@ bool sig_own_faults(void)
 
 	if (likely(atomic_load_explicit(&faults_owned, memory_order_acquire)))
 		return !atomic_load_explicit(&cannot_own, memory_order_relaxed);
-	if (!atomic_load(&sig_active) || atomic_load(&cannot_own))
+	if (!atomic_load(&sig_active) || atomic_load(&cannot_own) || filter_silences())
 		return false;
 	table_take(&mask);
 	if (!atomic_load(&inherited_known))
@@ -499,12 +519,14 @@ static void call_handler(int signal, siginfo_t *info, ucontext_t *context,
 	if (t)
 		t->masked = mask & SIG_FAULTS;
 	mask &= ~SIG_FAULTS;
-	prim_sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (!filter_silences()) /* else all stays blocked while it runs */
+		prim_sigprocmask(SIG_SETMASK, &mask, NULL);
 	a->sa_sigaction(signal, info, context);
 	bits = sig_bits(&context->uc_sigmask);
 	sig_set_bits(&context->uc_sigmask, bits & ~SIG_FAULTS);
 	mask = ~UINT64_C(0);
-	prim_sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (!filter_silences())
+		prim_sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (t) {
 		t->masked = bits & SIG_FAULTS;
 		t->masked_beside &= bits;
@@ -552,7 +574,7 @@ static void chain(int signal, siginfo_t *info, void *context, bool comes_again)
 	}
 	if (sent && a.sa_handler == SIG_IGN)
 		return;
-	if (!thread_passive && sig_own_process()) {
+	if (!thread_passive && !filter_silences() && sig_own_process()) {
 		tally_tell();
 		stats_end(STATS_SIGNAL, signal);
 	}
@@ -636,6 +658,23 @@ void sig_forked(void)
 		return;
 	table_take(&mask); /* the first process of a name space has none in front, its children do */
 	front_endings();
+	table_drop(&mask);
+}
+
+void sig_silence(void)
+{
+	uint64_t mask;
+
+	table_take(&mask);
+	want_endings = false;
+	for (int s = 1; s < SIGNALS; s++) {
+		if (!table[s].ours || is_fault(s))
+			continue;
+		REAL(sigaction)(s, &table[s].shown, NULL);
+		table[s].ours = false;
+	}
+	if (!atomic_load(&faults_owned))
+		atomic_store(&sig_active, false);
 	table_drop(&mask);
 }
 

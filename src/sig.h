@@ -118,6 +118,12 @@ bool sig_in_handler(void);
 void sig_forked(void);
 
 /*
+ * Before filter_silences is true: ending signals are at their default again, for the kernel too. The
+ * faults stay ours, since another thread may be on its way to their handler.
+ */
+void sig_silence(void);
+
+/*
  * Is this the process that sig_init or sig_forked was called in? Not a child that we heard nothing
  * of.
  */

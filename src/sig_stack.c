@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "filter.h"
 #include "landing.h"
 #include "prim.h"
 #include "sig.h"
@@ -91,7 +92,7 @@ static int set(struct thread *t, const stack_t *ss)
 		error = check(ss);
 		if (error)
 			return refuse(error);
-		if (t->alternate_in_use || install_ours(t)) {
+		if (t->alternate_in_use || (!filter_silences() && install_ours(t))) {
 			t->program_stack = *ss;
 			return 0;
 		}

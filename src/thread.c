@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <string.h>
 
+#include "filter.h"
 #include "guard.h"
 #include "hook.h"
 #include "host.h"
@@ -164,7 +165,7 @@ static void at_thread_end(void *record)
 	if (!landing_any())
 		pipes_rest();
 	/* its calls stay with the guard to the last: other keys' destructors may come after this */
-	if (t->alternate_in_use)
+	if (t->alternate_in_use && !filter_silences())
 		prim_sigaltstack(&off, NULL);
 	thread_self_record = NULL;
 	release(t);
@@ -267,7 +268,7 @@ struct thread *thread_enrol(void)
 	uint64_t mask;
 	size_t size;
 
-	if (thread_passive)
+	if (thread_passive || filter_silences())
 		return thread_self_record;
 	prim_signals_block(&mask);
 	t = thread_self_record ? thread_self_record : take(tid);

@@ -147,7 +147,7 @@ class JavaMapped(Java):
 
 
 class Vsftpd(Server):
-    name, client, root = 'vsftpd', 'ftp', True
+    name, client, root, sandbox = 'vsftpd', 'ftp', True, 'NO'
     needs = [('vsftpd', 'vsftpd'), ('curl', 'curl')]
 
     def command(self, port):
@@ -163,9 +163,14 @@ anon_root={self.www}
 secure_chroot_dir={empty}
 nopriv_user=nobody
 use_sendfile=NO
-seccomp_sandbox=NO
+seccomp_sandbox={self.sandbox}
 xferlog_enable=NO
 ''')]
+
+
+class VsftpdSandboxed(Vsftpd):
+    """Each of its processes forbids itself, by seccomp, nearly all calls that shunt makes."""
+    name, sandbox = 'vsftpd sandbox', 'YES'
 
 
 class Smbd(Server):

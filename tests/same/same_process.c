@@ -4,12 +4,14 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -403,6 +405,91 @@ static void install(bool by_prctl)
 		same_say("seccomp", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter));
 }
 
+/* Only what the program itself, and the end of every case, calls. */
+static void install_strict(bool forks)
+{
+	static const int allowed[] = { SYS_read, SYS_write, SYS_close, SYS_wait4, SYS_exit_group,
+				       SYS_rt_sigaction, SYS_rt_sigreturn, SYS_setitimer, SYS_shutdown,
+				       SYS_fstat, SYS_newfstatat, SYS_munmap, SYS_lseek, SYS_ppoll,
+				       /* for a fork */ SYS_clone, SYS_set_robust_list,
+				       SYS_rt_sigprocmask };
+	enum { ALL = sizeof(allowed) / sizeof(*allowed), OF_FORK = 3 };
+	struct sock_filter code[ALL + 3];
+	unsigned count = ALL - (forks ? 0 : OF_FORK);
+	struct sock_fprog filter = { 0, code };
+
+	code[filter.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+							  offsetof(struct seccomp_data, nr));
+	for (unsigned i = 0; i < count; i++)
+		code[filter.len++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], (unsigned char)(count - i), 0);
+	code[filter.len++] =
+		(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	code[filter.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	same_say("no new privileges", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	same_say("prctl", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0));
+}
+
+static volatile sig_atomic_t rang;
+static sigjmp_buf from_fault;
+
+static void ring(int signal)
+{
+	rang = signal;
+}
+
+static void leave_fault(int signal)
+{
+	rang = signal;
+	siglongjmp(from_fault, 1);
+}
+
+/* A life in a sandbox: handlers, a timer, a fault that is caught, and chunks. */
+static void sandboxed(struct same_rig *r)
+{
+	struct itimerval soon = { { 0, 0 }, { 0, 1000 } };
+	struct sigaction a = { .sa_handler = ring }, old;
+
+	same_say("sigaction", sigaction(SIGALRM, &a, &old));
+	same_say("was default", old.sa_handler == SIG_DFL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	while (!rang)
+		;
+	same_say("rang", rang);
+	same_say("mine", signal(SIGALRM, SIG_DFL) == ring);
+	same_say("term was default", signal(SIGTERM, ring) == SIG_DFL);
+	a.sa_handler = leave_fault;
+	same_say("sigaction", sigaction(SIGSEGV, &a, &old));
+	if (sigsetjmp(from_fault, 0) == 0)
+		*(volatile char *)same_bad = 1;
+	same_say("caught", rang);
+	same_loop(r, 2);
+}
+
+static void filtered_strictly(struct same_rig *r)
+{
+	install_strict(false);
+	same_say_buffer(r);
+	same_write(r);
+	sandboxed(r);
+	r->source = -1;
+}
+
+static void filtered_fork(struct same_rig *r)
+{
+	pid_t child;
+
+	install_strict(true);
+	child = fork();
+	if (child == 0) {
+		sandboxed(r);
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
+	r->source = -1;
+}
+
 static void filtered(struct same_rig *r, bool by_prctl)
 {
 	install(by_prctl);
@@ -450,6 +537,8 @@ static const struct same_case cases[] = {
 	{ "by_sigkill", by_sigkill, SAME_DIES, 0 },
 	{ "child_maps_anew", child_maps_anew, 0, 0 },
 	{ "filtered_by_prctl", filtered_by_prctl, SAME_LAZY, 0 },
+	{ "filtered_strictly", filtered_strictly, SAME_LAZY, 0 },
+	{ "filtered_fork", filtered_fork, SAME_LAZY, 0 },
 	{ "filtered_by_seccomp", filtered_by_seccomp, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };

@@ -41,6 +41,7 @@ size_t shunt_page = 4096;
 _Atomic int landing_armed;
 __thread unsigned long prim_calls __attribute__((tls_model("initial-exec")));
 uint64_t prim_critical = ~UINT64_C(0);
+_Atomic signed char filter_answer;
 __thread struct lock_thread lock_thread;
 
 static char *ours; /* a page that stands for a landing */
