@@ -438,7 +438,11 @@ void *(*hook_before_dlsym(void *handle, const char *name))(void *, const char *)
 	 * a sanitizer's runtime looks for libc's functions, strcmp too, before it can stand being
 	 * called
 	 */
-	if (handle == RTLD_DEFAULT || filter_is_sanitized())
+	if (filter_is_sanitized())
+		return hook_dlsym();
+	/* a lookup of ours inside of this one, by its allocations, would spoil what dlerror has */
+	hook_resolve();
+	if (handle == RTLD_DEFAULT)
 		return hook_dlsym();
 	if (handle != RTLD_NEXT)
 		return bind_symbol;

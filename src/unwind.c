@@ -242,7 +242,7 @@ static int walk_and_add(struct stats *s, uintptr_t caller)
 	return index;
 }
 
-/* A program that steps itself, see sig_late.c: libunwind blocks SIGTRAP, and the next step kills. */
+/* A program that steps itself, see sig_late.c: libunwind blocks SIGTRAP, and a step kills then. */
 static bool is_stepped(void)
 {
 #if defined(__x86_64__)

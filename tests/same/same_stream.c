@@ -195,6 +195,28 @@ static void changed_before(struct same_rig *r)
 	same_say_buffer(r);
 }
 
+/* The ends of a chunk become those of one before: what was noted of that one is not true. */
+static void ends_of_before(struct same_rig *r)
+{
+	static char head[2 * ROUNDS][4096], tail[2 * ROUNDS][4096];
+	size_t in_head = -(uintptr_t)r->buf % 4096, in_tail = (uintptr_t)(r->buf + r->size) % 4096;
+
+	connect_feeder(r);
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		get(r, r->size);
+		memcpy(head[i], r->buf, in_head);
+		memcpy(tail[i], r->buf + r->size - in_tail, in_tail);
+		same_write(r);
+	}
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		get(r, r->size);
+		memcpy(r->buf, head[i], in_head);
+		memcpy(r->buf + r->size - in_tail, tail[i], in_tail);
+		same_write(r);
+	}
+	go_on(r);
+}
+
 static void changed_after(struct same_rig *r)
 {
 	start(r);
@@ -1368,6 +1390,7 @@ static const struct same_case cases[] = {
 	{ "look_near_the_ends_page", look_near_the_ends, SAME_BARE | SAME_LAZY | SAME_PAGE, 0 },
 	{ "changed_before", changed_before, SAME_BARE | SAME_LAZY, 0 },
 	{ "changed_before_page", changed_before, SAME_BARE | SAME_LAZY | SAME_PAGE, 0 },
+	{ "ends_of_before", ends_of_before, SAME_BARE, 0 },
 	{ "changed_after", changed_after, SAME_BARE | SAME_LAZY, 0 },
 	{ "copied_away", copied_away, SAME_BARE | SAME_LAZY, 0 },
 	{ "looked_at_by_signal", looked_at_by_signal, SAME_BARE | SAME_LAZY, 0 },
