@@ -158,8 +158,7 @@ static void unblock_faults(struct thread *t)
 	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
 	if (!(old & faults))
 		return;
-	t->masked = t->masked_base = t->masked | (old & faults);
-	t->masked_beside = old & ~faults;
+	sig_believe(t, old | t->masked);
 }
 
 static void cannot(void)
@@ -296,10 +295,8 @@ static long change_mask(ucontext_t *context, const unsigned long arg[6])
 			return -EINVAL;
 		set = changed(arg[0], before, set & ~(sig_bit(SIGKILL) | sig_bit(SIGSTOP)));
 		sig_set_bits(&context->uc_sigmask, set & ~SIG_FAULTS);
-		if (t) {
-			t->masked = t->masked_base = set & SIG_FAULTS;
-			t->masked_beside = set & ~SIG_FAULTS;
-		}
+		if (t)
+			sig_believe(t, set);
 		(void)sig_pending(); /* sends what is let through now */
 	}
 	if (arg[2] && write_program(arg[2], &before, sizeof(before)) != sizeof(before))

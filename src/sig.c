@@ -611,10 +611,8 @@ static void unblock_inherited(uint64_t before)
 	}
 	prim_sigprocmask(SIG_UNBLOCK, &faults, NULL);
 	t = thread_self();
-	if (t) {
-		t->masked = t->masked_base = before & SIG_FAULTS;
-		t->masked_beside = before & ~SIG_FAULTS;
-	}
+	if (t)
+		sig_believe(t, before);
 	/* blocked in the program's eyes only: a fault of its own must still kill */
 	sig_own_faults();
 }

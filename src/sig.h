@@ -176,6 +176,10 @@ void sig_jump(bool restores_mask);
  */
 void sig_context(ucontext_t *context);
 
+/* From now on T, which is this thread or one that is being born, believes that MASK is blocked. */
+struct thread;
+void sig_believe(struct thread *t, uint64_t mask);
+
 /*
  * MASK is what the kernel has blocked: if there is something not in it that is when what the
  * program believes is true, then it has unblocked by a call that nobody heard (runtimes make

@@ -106,8 +106,7 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 	sig_doubt(sig_bits(&outer));
 	before = t ? t->masked : 0;
 	if (set && t) {
-		t->masked = t->masked_base = changed(how, before, bits & SIG_FAULTS);
-		t->masked_beside = changed(how, sig_bits(&outer), bits) & ~SIG_FAULTS;
+		sig_believe(t, changed(how, sig_bits(&outer) | before, bits));
 		/*
 		 * blocked in the program's eyes only: then our handler must be there to keep what
 		 * is sent
@@ -175,11 +174,21 @@ void sig_context(ucontext_t *context)
 	if (!(bits & SIG_FAULTS))
 		return;
 	t = thread_self();
-	if (t) {
-		t->masked = t->masked_base = bits & SIG_FAULTS;
-		t->masked_beside = bits & ~SIG_FAULTS;
-	}
+	if (t)
+		sig_believe(t, bits);
 	sig_set_bits(&context->uc_sigmask, bits & ~SIG_FAULTS);
+}
+
+/*
+ * A belief that lasts has been true beside both what was blocked then and what is now: now may be
+ * in a handler, whose own mask goes when it returns, and no hook hears that.
+ */
+void sig_believe(struct thread *t, uint64_t mask)
+{
+	uint64_t beside = mask & ~SIG_FAULTS;
+
+	t->masked_beside = t->masked ? t->masked_beside & beside : beside;
+	t->masked = t->masked_base = mask & SIG_FAULTS;
 }
 
 void sig_doubt(uint64_t mask)

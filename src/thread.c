@@ -330,8 +330,7 @@ static void unmask_faults(struct thread *t)
 	prim_sigprocmask(SIG_UNBLOCK, &faults, &old);
 	if (!t->mask_from_attributes)
 		return;
-	t->masked = t->masked_base = old & SIG_FAULTS;
-	t->masked_beside = old & ~SIG_FAULTS;
+	sig_believe(t, old);
 }
 
 static void begin(struct thread *t)

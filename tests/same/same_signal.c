@@ -590,6 +590,34 @@ static void unblocked_unheard(struct same_rig *r)
 	more(r);
 }
 
+/* The handler's own mask, which the kernel takes back, is blocked beside SIGSEGV only while it runs. */
+static void sets_mask_again(int signal)
+{
+	sigset_t mask;
+
+	(void)signal;
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void blocked_over_handler(struct same_rig *r)
+{
+	sigset_t mask;
+
+	handle(SIGUSR1, sets_mask_again, 0);
+	more(r);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGSEGV);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	raise(SIGUSR1);
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	same_say("blocked", sigismember(&mask, SIGSEGV));
+	raise(SIGSEGV);
+	sigpending(&mask);
+	same_say("waits", sigismember(&mask, SIGSEGV));
+	more(r);
+}
+
 /* ---- a program that steps itself ---- */
 
 enum { TRAP_FLAG = 0x100 };
@@ -624,6 +652,7 @@ static void steps_itself(struct same_rig *r)
 static const struct same_case cases[] = {
 #ifdef __x86_64__
 	{ "unblocked_unheard", unblocked_unheard, SAME_LAZY, 0 },
+	{ "blocked_over_handler", blocked_over_handler, SAME_LAZY, 0 },
 	{ "steps_itself", steps_itself, SAME_LAZY, 0 },
 #endif
 	{ "own_segv", own_segv, SAME_LAZY, 0 },
