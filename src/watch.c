@@ -33,6 +33,7 @@ struct watched {
 	_Atomic uint8_t fresh;        /* those that come with the next ROUTE */
 	_Atomic uint8_t given;        /* those that were there at first */
 	struct site *_Atomic site;
+	_Atomic uint8_t forks;        /* those this process came from, when ROUTE was its own */
 	_Atomic uint8_t why;          /* enum verdict: of the read */
 	_Atomic bool stream;          /* no file was read */
 	_Atomic bool looked;          /* a look that is not in the accounts yet */
@@ -43,7 +44,6 @@ struct watched {
 	_Atomic uint32_t sink_generation;
 	_Atomic int sink_fd;
 	_Atomic uint8_t counts; /* enum verdict: as what it counts; the sink may have another than WHY */
-	_Atomic uint8_t forks;  /* those this process came from, when ROUTE was its own */
 	_Atomic int reader;
 } __attribute__((aligned(64)));
 
@@ -288,6 +288,7 @@ static inline bool goes_on(const struct watched *w, const void *buf, int fd, con
 {
 	return relaxed(w->base) == (uintptr_t)buf && relaxed(w->fd) == fd &&
 	       relaxed(w->caller) == caller && relaxed(w->written) == relaxed(w->length) &&
+	       relaxed(w->forks) == relaxed(forks) &&
 	       relaxed(relaxed(w->source)->generation) == relaxed(w->generation);
 }
 

@@ -267,6 +267,19 @@ static void forked(void)
 		errx(1, "the child failed");
 }
 
+/* The child has its sites to name anew, however often they were passed before. */
+static void forked_soon(void)
+{
+	int status;
+
+	if (fork() == 0) {
+		half();
+		exit(0);
+	}
+	if (wait(&status) < 0 || status != 0)
+		errx(1, "the child failed");
+}
+
 static void *writer(void *argument)
 {
 	(void)argument;
@@ -377,7 +390,7 @@ static const struct {
 	{ "two-buffers", two_buffers }, { "another-source", another_source },
 	{ "another-sink", another_sink }, { "second-sink", second_sink },
 	{ "another-reader", another_reader }, { "longer", longer },
-	{ "forked", forked }, { "another-thread", another_thread },
+	{ "forked", forked }, { "forked-soon", forked_soon }, { "another-thread", another_thread },
 	{ "larger", larger }, { "looked", looked }, { "looked-then-smaller", looked_then_smaller },
 	{ "looked-by-turns", looked_by_turns }, { "on-the-stack", on_the_stack },
 	{ "short-then-full", short_then_full },
