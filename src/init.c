@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "hook.h"
 #include "landing.h"
+#include "pipes.h"
 #include "prim.h"
 #include "process.h"
 #include "report.h"
@@ -104,6 +105,7 @@ void shunt_stand_aside(void)
 {
 	landing_hold();
 	landing_open_all();
+	pipes_rest();
 	shunt_state = SHUNT_ASIDE;
 	guard_end();
 }

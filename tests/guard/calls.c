@@ -499,6 +499,20 @@ static void many(void)
 	    look(12));
 }
 
+/* The CPU's clocks, for which the vDSO makes a call of its own: an event loop asks them each time. */
+static void clocks(void)
+{
+	struct timespec t;
+	long wrong = 0;
+
+	for (int i = 0; i < 100000; i++)
+		wrong += clock_gettime(i % 2 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &t) != 0;
+	say("wrong %ld\n", wrong);
+	errno = 0;
+	wrong = clock_gettime((clockid_t)-1234567, &t);
+	say("no clock %ld, errno %d, look %s\n", wrong, errno, look(12));
+}
+
 static void dies(void)
 {
 	show_action("default", SIGSYS);
@@ -572,7 +586,7 @@ static const struct {
 	{"interrupted", interrupted}, {"restarted", restarted}, {"jumps", jumps},
 	{"storm", storm}, {"stopped", stopped}, {"masks", masks}, {"raw_handlers", raw_handlers},
 	{"other_gate", other_gate}, {"own_sigsys", own_sigsys}, {"unwound", unwound},
-	{"cancelled", cancelled}, {"stacks", stacks}, {"many", many}, {"dies", dies}, {"filtered", filtered},
+	{"cancelled", cancelled}, {"stacks", stacks}, {"many", many}, {"clocks", clocks}, {"dies", dies}, {"filtered", filtered},
 	{"descriptors", descriptors}, {"waits_masked", waits_masked},
 	{"small_stack", small_stack}, {"queues", queues}, {"by_number", by_number},
 	{"ends_process", ends_process},
