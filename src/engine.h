@@ -23,7 +23,24 @@ enum { ENGINE_PLAINLY = -10000 }; /* nothing was sent: make the program's own ca
  *
  * A cancellation point while it may block. Nothing is locked or held but the pins.
  */
-ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int flags,
+ssize_t engine_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 		    size_t sent[SEGMENTS], enum verdict *why);
+
+/* ---- for stall.c, which sends the same in pieces ---- */
+
+/* A system call that may block, and is a cancellation point as libc's is. */
+ssize_t engine_cancellable(long nr, long a, long b, long c, long d, long e, long f);
+
+/* A short sendfile to FD: has the kernel eaten an error? Then the socket owes it. */
+void engine_note_swallowed(int fd, struct fd_entry *e);
+
+/* The file of what is landed is too short: ends the connection, -EIO. */
+ssize_t engine_end_truncated(int fd, enum verdict *why);
+
+/* Is R, from a sendfile of G, for the program's own call to meet? */
+bool engine_kernel_cannot(const struct segment *g, ssize_t r);
+
+/* The result of a call of which TOTAL bytes went before R, an error. */
+ssize_t engine_stop_at(struct fd_entry *e, size_t total, ssize_t r);
 
 #endif

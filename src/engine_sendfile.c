@@ -11,7 +11,9 @@
 
 #include "engine.h"
 #include "hook.h"
+#include "lease.h"
 #include "prim.h"
+#include "stall.h"
 #include "thread.h"
 
 enum { PIECES = 16 };
@@ -20,7 +22,7 @@ enum { PIECES = 16 };
  * A blocked raw call is no cancellation point; with the asynchronous type it is
  * one, which is how libc does it itself. Nothing is held here that could be lost.
  */
-static ssize_t cancellable(long nr, long a, long b, long c, long d, long e, long f)
+ssize_t engine_cancellable(long nr, long a, long b, long c, long d, long e, long f)
 {
 	int old;
 	ssize_t r;
@@ -38,7 +40,7 @@ static ssize_t cancellable(long nr, long a, long b, long c, long d, long e, long
  * error of a connection that was reset meanwhile: it is gone from the socket, and the
  * program would see EPIPE with SIGPIPE, or a clean end. The socket owes it.
  */
-static void note_swallowed_error(int fd, struct fd_entry *e)
+void engine_note_swallowed(int fd, struct fd_entry *e)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
 	struct tcp_info info = { 0 };
@@ -55,7 +57,7 @@ static void note_swallowed_error(int fd, struct fd_entry *e)
  * The file is shorter than what read promised: the rest cannot be had, and the peer must not take
  * it for complete.
  */
-static ssize_t end_truncated(int fd, enum verdict *why)
+ssize_t engine_end_truncated(int fd, enum verdict *why)
 {
 	*why = VERDICT_TRUNCATED;
 	prim_shutdown(fd, SHUT_RDWR);
@@ -66,7 +68,7 @@ static ssize_t end_truncated(int fd, enum verdict *why)
  * Bytes of a mapping are still to be had plainly: what sendfile meets in their file (its end, a
  * disk that fails) is for the plain call to find out, which tells of it in its own way.
  */
-static bool kernel_cannot(const struct segment *g, ssize_t r)
+bool engine_kernel_cannot(const struct segment *g, ssize_t r)
 {
 	if (g->mapping && (r == 0 || r == -EIO))
 		return true;
@@ -80,8 +82,8 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
 	ssize_t r;
 
 	if (!g->pipe)
-		return cancellable(SYS_sendfile, fd, g->fd, (long)offset, (long)n, 0, 0);
-	r = cancellable(SYS_splice, g->fd, 0, fd, 0, (long)n,
+		return engine_cancellable(SYS_sendfile, fd, g->fd, (long)offset, (long)n, 0, 0);
+	r = engine_cancellable(SYS_splice, g->fd, 0, fd, 0, (long)n,
 			flags & MSG_MORE ? SPLICE_F_MORE : 0);
 	if (r > 0) {
 		g->pipe->bytes -= (size_t)r;
@@ -107,11 +109,11 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 		if (total == n)
 			return (ssize_t)total;
 		if (r == 0 && total == 0)
-			return g->l ? end_truncated(fd, why) : 0;
+			return g->l ? engine_end_truncated(fd, why) : 0;
 		if (r <= 0)
 			return total ? (ssize_t)total : r;
 		if (!fd_is_nonblocking(fd)) {
-			note_swallowed_error(fd, e);
+			engine_note_swallowed(fd, e);
 			return (ssize_t)total;
 		}
 	}
@@ -147,7 +149,7 @@ static ssize_t send_memory(int fd, const struct segments *s, unsigned i, int fla
 	*next = i;
 	if (i < s->count)
 		flags |= MSG_MORE;
-	return cancellable(SYS_sendmsg, fd, (long)&msg, flags, 0, 0, 0);
+	return engine_cancellable(SYS_sendmsg, fd, (long)&msg, flags, 0, 0, 0);
 }
 
 /* R bytes went of the segments from..to: spread them. True if that was all of them. */
@@ -168,7 +170,7 @@ static bool spread(const struct segments *s, unsigned from, unsigned to, size_t 
 /*
  * An error after a part was sent is the next call's; one that the kernel forgot meanwhile is owed.
  */
-static ssize_t stop_at(struct fd_entry *e, size_t total, ssize_t r)
+ssize_t engine_stop_at(struct fd_entry *e, size_t total, ssize_t r)
 {
 	if (total == 0)
 		return r;
@@ -177,12 +179,14 @@ static ssize_t stop_at(struct fd_entry *e, size_t total, ssize_t r)
 	return (ssize_t)total;
 }
 
-ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int flags,
+ssize_t engine_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 		    size_t sent[SEGMENTS], enum verdict *why)
 {
 	uint32_t generation = e->generation;
 	size_t total = 0;
 
+	if (lease_any() && stall_threatens(fd, e, s, flags))
+		return stall_send(fd, e, s, flags, sent, why);
 	for (unsigned i = 0, next; i < s->count; i = next) {
 		bool file = segment_is_file(&s->seg[i]);
 		ssize_t r;
@@ -194,13 +198,13 @@ ssize_t engine_send(int fd, struct fd_entry *e, const struct segments *s, int fl
 			r = send_file(fd, e, &s->seg[i], row_of(s, i, &next), flags, why);
 		else
 			r = send_memory(fd, s, i, flags, &next);
-		if (r <= 0 && *why == VERDICT_REWRITTEN && file && kernel_cannot(&s->seg[i], r)) {
+		if (r <= 0 && *why == VERDICT_REWRITTEN && file && engine_kernel_cannot(&s->seg[i], r)) {
 			*why = VERDICT_KERNEL_REFUSED;
 			if (total == 0)
 				return ENGINE_PLAINLY;
 		}
 		if (r < 0)
-			return stop_at(e, total, r);
+			return engine_stop_at(e, total, r);
 		total += (size_t)r;
 		if (!spread(s, i, next, (size_t)r, sent))
 			break;

@@ -205,6 +205,25 @@ static void let_writer_in(struct source *s, int index)
 	lease_rest(s);
 }
 
+COLD bool lease_wanted(int index)
+{
+	struct source *s = source_at(index);
+
+	if (s->leased)
+		note_broken(s);
+	return !s->leased || s->breaking;
+}
+
+COLD void lease_let_in(int index)
+{
+	struct source *s = source_at(index);
+
+	if (s->leased)
+		let_writer_in(s, index);
+	else if (!is_lost(s))
+		landing_open_source(index);
+}
+
 COLD void lease_look_slow(uint64_t now)
 {
 	static _Atomic uint64_t last;

@@ -60,6 +60,14 @@ void lease_end(struct source *s);
 void lease_fed(struct fd_entry *e, int index, size_t n);
 
 /*
+ * For a thread that sends from source INDEX and waits for its peer: is the lease wanted, or gone?
+ * Then what is landed of the file is to be filled, if it is what it was; the lease itself goes with
+ * lease_rest, when nobody sends any more. No lock may be held.
+ */
+bool lease_wanted(int index);
+void lease_let_in(int index);
+
+/*
  * NOW is prim_now(): does somebody wait to write a file that is leased? Then what is landed of it
  * is filled, and the lease goes. No lock may be held.
  */

@@ -188,6 +188,7 @@ static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)
 bool segments_build(struct segments *s, const struct iovec *iov, size_t count)
 {
 	s->count = s->landed = s->mapped = s->streams = 0;
+	s->fed = s->filled = false;
 	s->why = VERDICT_REWRITTEN;
 	s->left = LARGEST_CALL;
 	for (size_t i = 0; i < count; i++) {
@@ -254,7 +255,7 @@ static bool seek_pipes(const struct segments *s)
 	return true;
 }
 
-static void leave_pipes(struct segments *s)
+static void leave_pipes(const struct segments *s)
 {
 	for (unsigned i = s->count; i-- > 0;)
 		if (is_first(s, i))
@@ -300,7 +301,7 @@ bool segments_pin(struct segments *s)
 	return false;
 }
 
-void segments_unpin(struct segments *s)
+void segments_unpin(const struct segments *s)
 {
 	struct thread *t = thread_self_record;
 

@@ -35,6 +35,8 @@ struct segment {
 
 struct segments {
 	unsigned count, landed, mapped, streams;
+	bool fed;               /* under source:lease: what went is noted already (lease_fed) */
+	bool filled;            /* and the rest was sent from memory (stall.h) */
 	enum verdict why;       /* why something that is mapped is memory here; REWRITTEN: nothing is */
 	size_t left;            /* of what one call can write */
 	struct segment seg[SEGMENTS];
@@ -61,6 +63,6 @@ bool segments_build(struct segments *s, const struct iovec *iov, size_t count);
  * stream's bytes from being sent by anything but a plain write. False: nothing is pinned.
  */
 bool segments_pin(struct segments *s);
-void segments_unpin(struct segments *s);
+void segments_unpin(const struct segments *s);
 
 #endif

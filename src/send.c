@@ -97,7 +97,7 @@ static void pipe_restore(const uint64_t *old, bool raised)
 	prim_sigprocmask(SIG_SETMASK, old, NULL);
 }
 
-static ssize_t send_quietly(int fd, struct fd_entry *e, const struct segments *s, int flags,
+static ssize_t send_quietly(int fd, struct fd_entry *e, struct segments *s, int flags,
 			    size_t sent[SEGMENTS], enum verdict *why)
 {
 	bool quiet = (flags & MSG_NOSIGNAL) && sig_pipe_disposition() != SIG_IGN;
@@ -242,6 +242,21 @@ static void account_end(int fd, struct fd_entry *e, const struct segments *s,
 	}
 }
 
+/* Of RET bytes those SENT by reference are accounted for; the rest of what is landed was filled. */
+static COLD void account_filled(int fd, struct fd_entry *e, const struct segments *s,
+				const size_t sent[SEGMENTS], struct site *write_site, size_t ret)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct segment *g = &s->seg[i];
+		size_t n = g->n < ret ? g->n : ret;
+
+		ret -= n;
+		if (g->l && n > sent[i] && watch_knows(g->p + sent[i], n - sent[i]))
+			watch_written(g->p + sent[i], n - sent[i], fd, e, write_site,
+				      VERDICT_REWRITTEN);
+	}
+}
+
 /* ---- the whole ---- */
 
 /*
@@ -265,7 +280,8 @@ static COLD void after_lease(struct fd_entry *e, const struct segments *s, const
 	for (unsigned i = 0; i < s->count; i++) {
 		if (!segment_is_file(&s->seg[i]) || s->seg[i].source < 0)
 			continue;
-		lease_fed(e, s->seg[i].source, sent[i]);
+		if (!s->fed)
+			lease_fed(e, s->seg[i].source, sent[i]);
 		lease_rest(source_at(s->seg[i].source));
 	}
 	lease_look(prim_now());
@@ -302,6 +318,8 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 		return why;
 	calls = prim_calls - calls;
 	account_all(fd, e, &s, sent, write_site, calls);
+	if (unlikely(s.filled) && *ret > 0)
+		account_filled(fd, e, &s, sent, write_site, (size_t)*ret);
 	if (why == VERDICT_TRUNCATED)
 		account_end(fd, e, &s, sent, write_site, why);
 	return VERDICT_REWRITTEN;

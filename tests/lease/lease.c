@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -29,6 +30,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,13 +38,17 @@
 #include "../guard/inline.h"
 
 enum { CHUNK = 65536, LITTLE_MS = 700, OVERWRITTEN = 1 << 20, SMALL = 2000 };
-enum { IDLE, OPEN_AND_WRITE, TRUNCATE, OPEN_ONLY, QUIT };
+enum { IDLE, OPEN_AND_WRITE, CHANGE_CHUNK, TRUNCATE, OPEN_ONLY, QUIT };
 
 static struct shared {
 	atomic_int go, done;       /* what the writer is to do; it is done */
 	atomic_int blocked;        /* it waits for a lease, says the kernel */
 	atomic_int late;           /* it comes in the middle of the wait, not before it */
 	atomic_int hold, quiet;    /* the receiver reads nothing; says nothing */
+	atomic_int slow, leaves;   /* it reads a page a millisecond; it closes, after a while */
+	atomic_int resumes;        /* it is held no longer when the writer is done ... */
+	atomic_int holds_on;       /* ... but a second and a half later */
+	atomic_llong at;           /* of the chunk that CHANGE_CHUNK changes, in the file */
 	atomic_int waited;         /* milliseconds that the writer's open took */
 	atomic_llong taken;        /* bytes that the receiver has read */
 	sem_t ready;
@@ -89,6 +95,16 @@ static void overwrite(int fd)
 			die("pwrite");
 }
 
+/* What was passed on by reference already would change, too: the end of the chunk was not. */
+static void change_end(int fd)
+{
+	static char other[4096];
+
+	memset(other, 'x', sizeof(other));
+	if (pwrite(fd, other, sizeof(other), shared->at + CHUNK - 4096) != 4096)
+		die("pwrite");
+}
+
 static void write_file(int what)
 {
 	int begun, fd = -1;
@@ -103,6 +119,8 @@ static void write_file(int what)
 	shared->waited = milliseconds() - begun;
 	if (what == OPEN_AND_WRITE)
 		overwrite(fd);
+	if (what == CHANGE_CHUNK)
+		change_end(fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -143,6 +161,10 @@ static void be_writer(void)
 		shared->blocked |= is_broken();
 	shared->done = 1;
 	sem_post(&shared->ready);
+	if (shared->holds_on)
+		usleep(1500000);
+	if (shared->resumes)
+		shared->hold = 0;
 	if (write(control[1], "d", 1) != 1)
 		die("control");
 	kill(self, SIGUSR1);
@@ -171,6 +193,19 @@ static void tell_writer(int what)
 
 /* ---- the receiver ---- */
 
+static void stay(void)
+{
+	if (shared->slow)
+		usleep(1000);
+	while (shared->hold) {
+		usleep(1000);
+		if (!shared->leaves)
+			continue;
+		usleep(300000);
+		exit(0); /* with bytes unread: a reset */
+	}
+}
+
 static void be_receiver(int fd)
 {
 	static char part[CHUNK];
@@ -178,15 +213,13 @@ static void be_receiver(int fd)
 	long long total = 0;
 	ssize_t n;
 
-	while (shared->hold)
-		usleep(1000);
-	while ((n = read(fd, part, sizeof(part))) > 0) {
+	stay();
+	while ((n = read(fd, part, shared->slow ? 4096 : sizeof(part))) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			h = (h ^ (unsigned char)part[i]) * UINT64_C(0x100000001b3);
 		total += n;
 		shared->taken = total;
-		while (shared->hold)
-			usleep(1000);
+		stay();
 	}
 	if (!shared->quiet)
 		printf("received %lld %016llx\n", total, (unsigned long long)h);
@@ -846,39 +879,335 @@ static void other_thread(void)
 	finish_writer();
 }
 
+/* ---- a peer that stalls ---- */
+
+static void set_room(int n)
+{
+	setsockopt(sink, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+}
+
+/* A chunk never fits: part of it is on its way when its write blocks. */
+static void set_small(void)
+{
+	set_room(8192);
+}
+
+/* The loop is known, and the peer takes nothing any more, until the writer is done. */
+static char *stall(void)
+{
+	char *p = page_buffer();
+
+	loop(p, 5);
+	delivered();
+	shared->hold = 1;
+	return p;
+}
+
+static void say_sent(ssize_t n, ssize_t asked)
+{
+	if (n < 0)
+		printf("sent: %s\n", strerrorname_np(errno));
+	else
+		printf("sent: %s\n", n == asked ? "all" : "a part");
+	fflush(stdout);
+}
+
 /*
- * One thread is in the middle of a send that does not end; another passes by when the writer comes.
+ * A chunk is written to a peer that takes nothing; while that blocks a writer comes, changes the
+ * last page of the chunk, and the peer goes on.
  */
+static void write_stalled(char *p)
+{
+	ssize_t n;
+
+	shared->at = lseek(source, 0, SEEK_CUR);
+	n = get(p);
+	shared->late = shared->resumes = 1;
+	tell_writer(CHANGE_CHUNK);
+	say_sent(write(sink, p, (size_t)n), n);
+	if (!shared->done)
+		die("the write did not block");
+}
+
+static void stalled(void)
+{
+	set_small();
+	write_stalled(stall());
+	loop(page_buffer(), -1);
+	finish_writer();
+}
+
+static void stalled_handlers(void)
+{
+	signal(SIGUSR2, nothing);
+	stalled();
+}
+
+/* Nothing fits when the chunk comes. */
+static void fill_socket(void)
+{
+	static char other[1000];
+
+	memset(other, 'o', sizeof(other));
+	while (send(sink, other, sizeof(other), MSG_DONTWAIT) > 0)
+		shared->quiet = 1; /* how many those are varies */
+	while (send(sink, other, 1, MSG_DONTWAIT) > 0)
+		;
+}
+
+static void stalled_full(void)
+{
+	char *p;
+
+	set_small();
+	p = stall();
+	fill_socket();
+	write_stalled(p);
+	loop(p, -1);
+	finish_writer();
+}
+
+static void stalled_full_handlers(void)
+{
+	signal(SIGUSR2, nothing);
+	stalled_full();
+}
+
+/* A header, and two chunks of the file that do not lie in a row there, in one call. */
+static void stalled_pieces(void)
+{
+	char *p, *q = page_buffer(), head[1000];
+	struct iovec iov[3] = { { head, sizeof(head) } };
+
+	memset(head, 'h', sizeof(head));
+	set_small();
+	p = stall();
+	iov[1] = (struct iovec){ p, (size_t)get(p) };
+	shared->at = lseek(source, 2 * CHUNK, SEEK_CUR);
+	iov[2] = (struct iovec){ q, (size_t)get(q) };
+	shared->late = shared->resumes = 1;
+	tell_writer(CHANGE_CHUNK);
+	say_sent(writev(sink, iov, 3), sizeof(head) + iov[1].iov_len + iov[2].iov_len);
+	loop(p, -1);
+	finish_writer();
+}
+
 static void *sending(void *p)
 {
-	loop(p, 6);
+	loop(p, 5);
+	delivered();
+	shared->hold = 1;
+	write_stalled(p);
+	loop(p, -1);
 	return NULL;
+}
+
+/* One thread is in a send that does not end; another passes by, or does not. */
+static void by_thread(void (*meanwhile)(void))
+{
+	pthread_t t;
+
+	set_small();
+	if (pthread_create(&t, NULL, sending, page_buffer()) != 0)
+		die("pthread_create");
+	if (meanwhile)
+		meanwhile();
+	pthread_join(t, NULL);
+	finish_writer();
 }
 
 static void sending_thread(void)
 {
-	int small = 4096, side;
+	by_thread(by_short_polls);
+}
+
+static void busy(void)
+{
+	while (!shared->done)
+		;
+}
+
+static void sending_alone(void)
+{
+	by_thread(busy);
+}
+
+/* The send is left by cancellation, and nobody waits for its lease then. */
+static void stalled_cancelled(void)
+{
 	pthread_t t;
 
-	setsockopt(sink, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	loop(page_buffer(), 2);
-	shared->hold = 1;
+	set_small();
 	if (pthread_create(&t, NULL, sending, page_buffer()) != 0)
 		die("pthread_create");
-	usleep(100000); /* the thread is in its send, or this shows nothing */
-	tell_writer(OPEN_ONLY);
-	for (int i = 0; i < 30; i++)
-		poll(NULL, 0, 10);
-	side = open("side", O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	if (write(side, shared->done ? "1" : "0", 1) != 1)
-		die("side");
-	close(side);
-	shared->hold = 0;
+	while (!shared->late)
+		usleep(1000);
+	usleep(100000);
+	pthread_cancel(t);
 	pthread_join(t, NULL);
-	waitpid(writer, NULL, 0);
-	if (shared->waited > 10000) /* as long as the send, not as long as the kernel lets it */
-		say_waited("writer", shared->waited);
-	loop(page_buffer(), -1);
+	printf("joined: %s\n", shared->done ? "late" : "early");
+	fflush(stdout);
+	shared->quiet = 1;
+	by_poll();
+	finish_writer();
+	shared->hold = 0;
+}
+
+/* A handler ends the call with what went, even with SA_RESTART; before anything went, as it says. */
+static void interrupted(int flags, void (*first)(void), bool longer)
+{
+	struct sigaction act = { .sa_handler = hear, .sa_flags = flags };
+	char *p;
+	ssize_t n;
+
+	set_small();
+	sigaction(SIGALRM, &act, NULL);
+	p = stall();
+	if (first)
+		first();
+	n = get(p);
+	if (longer) {
+		shared->late = shared->resumes = 1;
+		tell_writer(OPEN_ONLY);
+	}
+	alarm(1);
+	say_sent(write(sink, p, (size_t)n), n);
+	printf("heard: %d\n", heard);
+	fflush(stdout);
+	shared->quiet = 1;
+	shared->hold = 0;
+	finish_writer();
+}
+
+static void stalled_alarm(void)
+{
+	interrupted(0, NULL, false);
+}
+
+static void stalled_alarm_restart(void)
+{
+	interrupted(SA_RESTART, NULL, false);
+}
+
+static void stalled_full_alarm(void)
+{
+	interrupted(0, fill_socket, false);
+}
+
+/* The writer has come and gone, and the rest goes from memory. */
+static void hold_on(void)
+{
+	shared->holds_on = 1;
+}
+
+static void stalled_late_alarm(void)
+{
+	interrupted(SA_RESTART, hold_on, true);
+}
+
+static jmp_buf back;
+
+static void leave(int signal)
+{
+	(void)signal;
+	siglongjmp(back, 1);
+}
+
+/* Out of the wait; the mask is the program's again, and the lease goes. */
+static void stalled_longjmp(void)
+{
+	sigset_t now;
+	char *p;
+	ssize_t n;
+
+	signal(SIGALRM, leave);
+	set_small();
+	p = stall();
+	n = get(p);
+	alarm(1);
+	if (sigsetjmp(back, 1) == 0)
+		say_sent(write(sink, p, (size_t)n), n);
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	for (int i = 1; i < 32; i++)
+		if (sigismember(&now, i))
+			printf("blocked: %d\n", i);
+	fflush(stdout);
+	shared->quiet = 1;
+	tell_writer(OPEN_ONLY);
+	by_poll();
+	shared->hold = 0;
+	finish_writer();
+}
+
+/* The peer goes away in the middle of a chunk: a part, then the error, each as it is. */
+static void peer_leaves(int flags)
+{
+	char *p;
+	ssize_t n;
+
+	signal(SIGPIPE, hear);
+	set_small();
+	p = stall();
+	n = get(p);
+	shared->leaves = 1;
+	say_sent(send(sink, p, (size_t)n, flags), n);
+	printf("SIGPIPE: %d\n", heard);
+	for (int i = 0; i < 3; i++)
+		say_sent(send(sink, p, 1, flags), 1);
+	printf("SIGPIPE: %d\n", heard);
+	fflush(stdout);
+	finish_writer();
+}
+
+static void stalled_peer_leaves(void)
+{
+	peer_leaves(0);
+}
+
+static void stalled_peer_leaves_quietly(void)
+{
+	peer_leaves(MSG_NOSIGNAL);
+}
+
+/* It reads, but no more than a page a millisecond. */
+static void slow_peer(void)
+{
+	shared->slow = 1;
+	set_small();
+	plain();
+}
+
+/* Some of the next chunk fits when one is through. */
+static void slow_peer_handlers(void)
+{
+	signal(SIGUSR2, nothing);
+	shared->slow = 1;
+	set_room(CHUNK);
+	plain();
+}
+
+/* Who writes is who reads, afterwards: what fits plainly must not block for ever. */
+static void own_peer(void)
+{
+	static char got[CHUNK];
+	char *p = page_buffer();
+	int pair[2], room = 34000, before = sink; /* which the kernel doubles */
+	ssize_t n;
+
+	loop(p, 5);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
+	    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) != 0)
+		die("socketpair");
+	sink = pair[0];
+	n = get(p);
+	send_all(p, n);
+	for (ssize_t at = 0, m; at < n; at += m)
+		if ((m = read(pair[1], got + at, (size_t)(n - at))) <= 0)
+			die("read");
+	printf("received by itself: %s\n", memcmp(got, truth + 5 * CHUNK, (size_t)n) ? "wrong" : "right");
+	fflush(stdout);
+	sink = before;
+	plain();
 }
 
 /* The peer reads nothing: a chunk is on its way when the writer comes. */
@@ -910,6 +1239,11 @@ static const struct {
 	CASE(own_locks), CASE(locked_before), CASE(forked), CASE(killed_child), CASE(executed),
 	CASE(other_thread), CASE(in_flight), CASE(signals_handled_later), CASE(sending_thread),
 	CASE(own_inline),
+	CASE(stalled), CASE(stalled_handlers), CASE(stalled_full), CASE(stalled_full_handlers),
+	CASE(stalled_pieces), CASE(sending_alone), CASE(stalled_cancelled), CASE(stalled_alarm),
+	CASE(stalled_alarm_restart), CASE(stalled_full_alarm), CASE(stalled_late_alarm),
+	CASE(stalled_longjmp), CASE(stalled_peer_leaves), CASE(stalled_peer_leaves_quietly),
+	CASE(slow_peer), CASE(slow_peer_handlers), CASE(own_peer),
 #undef CASE
 };
 
@@ -929,6 +1263,23 @@ static int open_source(void)
 			die("pread");
 	}
 	return fd;
+}
+
+/* As socketpair, by TCP over the loopback. */
+static int tcp_pair(int pair[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
+	socklen_t n = sizeof(at);
+
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (void *)&at, n) || listen(listener, 1) ||
+	    getsockname(listener, (void *)&at, &n) || connect(pair[0], (void *)&at, n))
+		return -1;
+	pair[1] = accept(listener, NULL, NULL);
+	close(listener);
+	return pair[1] < 0 ? -1 : 0;
 }
 
 static pid_t start(void (*run)(void))
@@ -958,14 +1309,17 @@ static void run_writer(void)
 
 int main(int argc, char **argv)
 {
+	bool tcp = argc == 3 && strncmp(argv[1], "tcp_", 4) == 0;
+
 	if (argc != 3)
 		return 2;
 	path = argv[2];
+	argv[1] += tcp ? 4 : 0;
 	self = getpid();
 	signal(SIGUSR1, SIG_IGN);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	sem_init(&shared->ready, 1, 0);
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, received) != 0 ||
+	if ((tcp ? tcp_pair(received) : socketpair(AF_UNIX, SOCK_STREAM, 0, received)) != 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, control) != 0)
 		die("socketpair");
 	receiver = start(run_receiver);
