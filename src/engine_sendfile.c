@@ -93,11 +93,27 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
 }
 
 /*
+ * Does a call that was cut short, or interrupted, go on? splice_to_socket() (since 6.5) looks for
+ * signals before it sends anything, and so is cut where a write is not, which looks only when it
+ * has to wait. So where there is room the handler came a little earlier. In it the program may
+ * have closed the socket, or sent something itself: then what G stands for may be gone.
+ */
+static bool goes_on(int fd, const struct fd_entry *e, uint32_t generation, const struct segment *g)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	if (e->generation != generation || !segment_is_pinned(g))
+		return false;
+	return fd_is_nonblocking(fd) || (prim_poll(&p, 1, 0) == 1 && p.revents == POLLOUT);
+}
+
+/*
  * N bytes that lie in a row in the source of G, from where G begins. 0: the file ends before them.
  */
 static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t n, int flags,
-			   enum verdict *why)
+			 enum verdict *why)
 {
+	uint32_t generation = e->generation;
 	off_t offset = g->offset;
 	size_t total = 0;
 
@@ -110,12 +126,11 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 			return (ssize_t)total;
 		if (r == 0 && total == 0)
 			return g->l ? engine_end_truncated(fd, why) : 0;
-		if (r <= 0)
-			return total ? (ssize_t)total : r;
-		if (!fd_is_nonblocking(fd)) {
+		if ((r > 0 || r == -EINTR) && goes_on(fd, e, generation, g))
+			continue;
+		if (r > 0 && !fd_is_nonblocking(fd))
 			engine_note_swallowed(fd, e);
-			return (ssize_t)total;
-		}
+		return total ? (ssize_t)total : r;
 	}
 }
 
@@ -191,8 +206,11 @@ ssize_t engine_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 		bool file = segment_is_file(&s->seg[i]);
 		ssize_t r;
 
-		/* a call may have blocked: the number must not have come to mean another socket */
-		if (i > 0 && e->generation != generation)
+		/*
+		 * a call may have blocked, or a handler run: the number must not have come to mean
+		 * another socket, and what follows not be gone
+		 */
+		if (i > 0 && (e->generation != generation || !segment_is_pinned(&s->seg[i])))
 			break;
 		if (file)
 			r = send_file(fd, e, &s->seg[i], row_of(s, i, &next), flags, why);

@@ -301,6 +301,18 @@ bool segments_pin(struct segments *s)
 	return false;
 }
 
+bool segment_is_pinned(const struct segment *g)
+{
+	const struct thread *t = thread_self_record;
+
+	if (!segment_is_file(g) || g->source < 0)
+		return true;
+	for (int i = 0; t && i < THREAD_HAZARDS; i++)
+		if (relaxed(t->hazard[i]) == g->source + 1)
+			return true;
+	return false;
+}
+
 void segments_unpin(const struct segments *s)
 {
 	struct thread *t = thread_self_record;

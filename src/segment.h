@@ -63,6 +63,10 @@ bool segments_build(struct segments *s, const struct iovec *iov, size_t count);
  * stream's bytes from being sent by anything but a plain write. False: nothing is pinned.
  */
 bool segments_pin(struct segments *s);
+
+/* Is what G needs pinned still? Not where a handler sent something itself meanwhile. */
+bool segment_is_pinned(const struct segment *g);
+
 void segments_unpin(const struct segments *s);
 
 #endif

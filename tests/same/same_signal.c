@@ -2,6 +2,7 @@
 /* same_signal.c - the program's own handlers, masks and deaths, while a buffer is lazy. */
 #include "same.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -512,6 +513,50 @@ static void alarm_storm(struct same_rig *r)
 	same_say("mine", sa.sa_sigaction == read_nothing);
 }
 
+static long cut, interrupted, wrong;
+
+/* One chunk of LARGE bytes to a socket that has room for it, and out of it again. */
+static void pass_large(const int *pair, char *p, char *is, size_t n)
+{
+	ssize_t w = write(pair[0], p, n);
+
+	if (w < 0)
+		interrupted++;
+	else
+		cut += w != (ssize_t)n;
+	for (ssize_t got = 0, k; got < w; got += k)
+		while ((k = recv(pair[1], is + got, (size_t)(w - got), 0)) <= 0)
+			;
+	wrong += w > 0 && memcmp(p, is, (size_t)w) != 0;
+}
+
+/*
+ * A write to a socket that has room does not wait, so no signal cuts it, whatever SA_RESTART says.
+ */
+static void storm_over_room(struct same_rig *r)
+{
+	struct itimerval often = { { 0, 60 }, { 0, 60 } }, never = { { 0, 0 }, { 0, 0 } };
+	enum { LARGE = 2 * SAME_CHUNK };
+	char *p = mmap(NULL, 2 * LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int pair[2], room = 8 * LARGE, fd = open("../data", O_RDONLY);
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	for (int restart = 0; restart < 2; restart++) {
+		handle(SIGALRM, note, restart ? SA_RESTART : 0);
+		setitimer(ITIMER_REAL, &often, NULL);
+		for (int i = 0; i < 1500; i++)
+			if (pread(fd, p, LARGE, (i % 32) * LARGE) == LARGE)
+				pass_large(pair, p, p + LARGE, LARGE);
+		setitimer(ITIMER_REAL, &never, NULL);
+	}
+	same_say("interrupted", interrupted);
+	same_say("cut", cut);
+	same_say("wrong", wrong);
+	more(r);
+}
+
 /* The child of a vfork has its parent's handlers, and is shown the same. */
 static void shown_to_vforked(struct same_rig *r)
 {
@@ -687,6 +732,7 @@ static const struct same_case cases[] = {
 	{ "no_signal", no_signal, SAME_UNIX, 0 },
 	{ "usual_words", usual_words, 0, 0 },
 	{ "alarm_storm", alarm_storm, SAME_LAZY, 0 },
+	{ "storm_over_room", storm_over_room, SAME_LAZY, 0 },
 	{ "shown_to_vforked", shown_to_vforked, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };

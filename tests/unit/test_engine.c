@@ -40,6 +40,11 @@ bool thread_single(void)
 	return true;
 }
 
+bool segment_is_pinned(const struct segment *g)
+{
+	return g != NULL;
+}
+
 bool fd_is_nonblocking(int fd)
 {
 	return false;
