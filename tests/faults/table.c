@@ -92,7 +92,7 @@ static const struct {
 	{ "prim_dup_high", SYS_fcntl, 0, TOLD, "the same" },
 	{ "dup_above_limit", SYS_fcntl, 0, TOLD, "the same" },
 	{ "lock_wake", SYS_futex, 0, TOLD, "to wake needs nothing" },
-	{ "note_swallowed_error", SYS_getsockopt, 0, TOLD, "a TCP socket tells of itself" },
+	{ "engine_note_swallowed", SYS_getsockopt, 0, TOLD, "a TCP socket tells of itself" },
 	{ "landing_unarm", SYS_mprotect, 0, TOLD, "what was one mapping of its own needs no other" },
 	{ "open_part", SYS_mprotect, 0, TOLD, "the same" },
 	{ "fill", SYS_mprotect, 0, TOLD, "the same" },

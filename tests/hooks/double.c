@@ -77,13 +77,17 @@ bool relink_all(const struct relink_mark *mark)
 
 void hook_resolve(void)
 {
-	if (double_resolving)
+	static volatile bool within; /* dlsym, by its prototype a leaf, is a hook and comes here */
+
+	if (double_resolving || within)
 		return;
+	within = true;
 #define HOOK(ret, name, params, args, class) real_##name = dlsym(RTLD_NEXT, #name);
 #define HOOK_OPEN(ret, name, params, args, open) real_##name = dlsym(RTLD_NEXT, #name);
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_OPEN
+	within = false;
 }
 
 void hook_find(void **real, const char *name)

@@ -944,15 +944,23 @@ static void stalled_handlers(void)
 }
 
 /* Nothing fits when the chunk comes. */
+/*
+ * Full, and it stays so: TCP acknowledges what has arrived, which makes room, up to 200 ms later
+ * (TCP_DELACK_MAX).
+ */
 static void fill_socket(void)
 {
 	static char other[1000];
 
 	memset(other, 'o', sizeof(other));
-	while (send(sink, other, sizeof(other), MSG_DONTWAIT) > 0)
-		shared->quiet = 1; /* how many those are varies */
-	while (send(sink, other, 1, MSG_DONTWAIT) > 0)
-		;
+	for (int ms = 0; ms < 300; ms += 10) {
+		while (send(sink, other, sizeof(other), MSG_DONTWAIT) > 0)
+			ms = 0;
+		while (send(sink, other, 1, MSG_DONTWAIT) > 0)
+			ms = 0;
+		usleep(10000);
+	}
+	shared->quiet = 1; /* how many those are varies */
 }
 
 static void stalled_full(void)
