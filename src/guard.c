@@ -268,13 +268,6 @@ static void redirect(const ucontext_t *context, greg_t *r)
 	r[REG_RIP] = (greg_t)prim_gate;
 }
 
-static uint64_t changed(unsigned long how, uint64_t before, uint64_t set)
-{
-	if (how == SIG_BLOCK)
-		return before | set;
-	return how == SIG_UNBLOCK ? before & ~set : set;
-}
-
 /*
  * rt_sigprocmask: a mask that were set here would be gone with the handler, so CONTEXT's is
  * changed.
@@ -293,7 +286,7 @@ static long change_mask(ucontext_t *context, const unsigned long arg[6])
 			return -EFAULT;
 		if (arg[0] > SIG_SETMASK)
 			return -EINVAL;
-		set = changed(arg[0], before, set & ~(sig_bit(SIGKILL) | sig_bit(SIGSTOP)));
+		set = sig_changed((int)arg[0], before, set & ~(sig_bit(SIGKILL) | sig_bit(SIGSTOP)));
 		sig_set_bits(&context->uc_sigmask, set & ~SIG_FAULTS);
 		if (t)
 			sig_believe(t, set);

@@ -176,6 +176,9 @@ void sig_jump(bool restores_mask);
  */
 void sig_context(ucontext_t *context);
 
+/* The mask that sigprocmask(HOW, BITS) makes of BEFORE. */
+uint64_t sig_changed(int how, uint64_t before, uint64_t bits);
+
 /* From now on T, which is this thread or one that is being born, believes that MASK is blocked. */
 struct thread;
 void sig_believe(struct thread *t, uint64_t mask);

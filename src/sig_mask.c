@@ -78,7 +78,7 @@ int sig_take_pending(const sigset_t *set, siginfo_t *info)
 	return 0;
 }
 
-static uint64_t changed(int how, uint64_t before, uint64_t bits)
+uint64_t sig_changed(int how, uint64_t before, uint64_t bits)
 {
 	if (how == SIG_BLOCK)
 		return before | bits;
@@ -106,7 +106,7 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 	sig_doubt(sig_bits(&outer));
 	before = t ? t->masked : 0;
 	if (set && t) {
-		sig_believe(t, changed(how, sig_bits(&outer) | before, bits));
+		sig_believe(t, sig_changed(how, sig_bits(&outer) | before, bits));
 		/*
 		 * blocked in the program's eyes only: then our handler must be there to keep what
 		 * is sent

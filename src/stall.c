@@ -26,8 +26,6 @@
 
 enum { PIECES = 16, LEAST = 512, MS = 1000000 };
 
-#define BIT(signal) (UINT64_C(1) << ((signal) - 1))
-
 struct call {
 	int fd, flags;
 	struct fd_entry *e;
@@ -174,7 +172,7 @@ static bool is_waited_for(struct call *c)
  */
 static void block_signals(struct call *c)
 {
-	uint64_t set = prim_critical & ~BIT(SIGSYS);
+	uint64_t set = prim_critical & ~sig_bit(SIGSYS);
 
 	prim_sigprocmask(SIG_SETMASK, &set, &c->mask);
 }
@@ -205,7 +203,7 @@ static int wait_once(struct call *c, int ms)
 static void take_back_sigpipe(const struct call *c)
 {
 	static const struct timespec now;
-	uint64_t set = BIT(SIGPIPE);
+	uint64_t set = sig_bit(SIGPIPE);
 
 	if (!c->pipe_pending)
 		prim_sigtimedwait(&set, NULL, &now);
@@ -425,9 +423,9 @@ ssize_t stall_send(int fd, struct fd_entry *e, struct segments *s, int flags, si
 	for (unsigned i = 0; i < s->count; i++)
 		c.all += s->seg[i].n;
 	block_signals(&c);
-	if (c.mask & BIT(SIGPIPE))
+	if (c.mask & sig_bit(SIGPIPE))
 		prim_sigpending(&pending);
-	c.pipe_pending = pending & BIT(SIGPIPE);
+	c.pipe_pending = pending & sig_bit(SIGPIPE);
 	r = send_pieces(&c, why);
 	prim_signals_restore(&c.mask);
 	return r;
