@@ -14,6 +14,7 @@
 #include "landing.h"
 #include "sig.h"
 #include "thread.h"
+#include "unwind.h"
 #include "writers.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -327,6 +328,7 @@ EXPORT int thrd_create(thrd_t *thread, thrd_start_t start, void *argument)
 {
 	if (passive() || filter_silences())
 		return REAL(thrd_create)(thread, start, argument);
+	unwind_before_thread();
 	return thread_create_c11(thread, start, argument, REAL(thrd_create));
 }
 
@@ -335,5 +337,6 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 {
 	if (passive() || filter_silences())
 		return REAL(pthread_create)(thread, attributes, start, argument);
+	unwind_before_thread();
 	return thread_create(thread, attributes, start, argument, REAL(pthread_create));
 }

@@ -227,3 +227,40 @@ void *symbols_own(const char *name)
 		return NULL;
 	return found;
 }
+
+static bool is_around(const struct symbols_object *o, const ElfW(Sym) *symbol, uintptr_t address)
+{
+	uintptr_t start = o->base + symbol->st_value;
+
+	return is_defined(symbol) && symbol->st_shndx != SHN_ABS &&
+	       ELF64_ST_TYPE(symbol->st_info) != STT_TLS && start <= address &&
+	       (address < start + symbol->st_size || (symbol->st_size == 0 && start == address));
+}
+
+bool symbols_around(const struct link_map *map, uintptr_t address, struct symbols_place *place)
+{
+	const ElfW(Sym) *best = NULL;
+	const uint32_t *bucket, *chain;
+	struct symbols_object o;
+
+	read_object(map, &o);
+	if (!o.hash)
+		return false;
+	bucket = (const uint32_t *)((const ElfW(Addr) *)(o.hash + 4) + o.hash[2]);
+	chain = bucket + o.hash[0];
+	for (uint32_t b = 0; b < o.hash[0]; b++) {
+		uint32_t i = bucket[b];
+
+		if (i == 0)
+			continue;
+		do {
+			if (is_around(&o, &o.symbol[i], address) &&
+			    (!best || best->st_value < o.symbol[i].st_value))
+				best = &o.symbol[i];
+		} while (!(chain[i++ - o.hash[1]] & 1));
+	}
+	if (!best)
+		return false;
+	*place = (struct symbols_place){ o.string + best->st_name, o.base + best->st_value };
+	return true;
+}

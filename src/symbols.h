@@ -94,4 +94,16 @@ bool symbols_next_beside(const struct symbols *s, const char *name, const char *
  */
 bool symbols_define(ElfW(Addr) base, ElfW(Dyn) *d, const char *name, void **found);
 
+/* An exported symbol; NAME lies in the object. */
+struct symbols_place {
+	const char *name;
+	uintptr_t start;
+};
+
+/*
+ * What MAP's object exports round ADDRESS, as dladdr has it. Slow: every symbol is looked at. False:
+ * nothing. Allocates nothing, takes no lock; errno is kept.
+ */
+bool symbols_around(const struct link_map *map, uintptr_t address, struct symbols_place *place);
+
 #endif

@@ -24,11 +24,13 @@
 #endif
 
 #include "format.h"
+#include "quiet.h"
 #include "report_walk.h"
 #include "sig.h"
 #include "stats.h"
 #include "stats_family.h"
 #include "stats_table.h"
+#include "symbols.h"
 
 struct trace {
 	unsigned count;
@@ -56,23 +58,30 @@ static struct {
 #define NAME_OF(function) NAME_OF_EXPANDED(function)
 #define NAME_OF_EXPANDED(function) #function
 
-/* Two threads may do this at once; they store the same. */
+/*
+ * It takes the loader's lock, which a thread that is stopped, by a collector perhaps, may hold for
+ * as long as this one waits for it: so only while there is no other thread.
+ */
+static bool may_be_loaded(void)
+{
+	return atomic_load(&lib.state) == 0 && thread_single();
+}
+
+/* No handler of the program's may leave it by longjmp. */
 static void load_library(void)
 {
-	void *handle = REAL(dlopen)("libunwind.so.8", RTLD_LAZY | RTLD_LOCAL);
+	struct quiet q;
+	void *handle;
 
+	quiet_begin(&q);
+	handle = REAL(dlopen)("libunwind.so.8", RTLD_LAZY | RTLD_LOCAL);
 	if (handle) {
 		*(void **)&lib.init_local = dlsym(handle, NAME_OF(unw_init_local));
 		*(void **)&lib.step = dlsym(handle, NAME_OF(unw_step));
 		*(void **)&lib.get_reg = dlsym(handle, NAME_OF(unw_get_reg));
 	}
 	atomic_store(&lib.state, handle && lib.init_local && lib.step && lib.get_reg ? 1 : -1);
-}
-
-static void load_early(void)
-{
-	if (atomic_load(&lib.state) == 0)
-		load_library();
+	quiet_end(&q);
 }
 
 void unwind_stop(void)
@@ -91,9 +100,9 @@ static void walk_stack(uintptr_t caller, struct trace *t)
 	unw_word_t ip;
 
 	_Static_assert(sizeof(unw_context_t) >= sizeof(ucontext_t), "unw_context_t is a ucontext_t");
-	if (atomic_load(&lib.state) == 0)
+	if (may_be_loaded())
 		load_library();
-	if (atomic_load(&lib.state) < 0 || getcontext((ucontext_t *)&context) < 0 ||
+	if (atomic_load(&lib.state) <= 0 || getcontext((ucontext_t *)&context) < 0 ||
 	    lib.init_local(&cursor, &context) < 0)
 		return;
 	for (int i = 0; i < STEPS && t->count < STATS_FRAMES && lib.step(&cursor) > 0; i++) {
@@ -110,7 +119,12 @@ static void walk_stack(uintptr_t caller, struct trace *t)
 {
 }
 
-static void load_early(void)
+static bool may_be_loaded(void)
+{
+	return false;
+}
+
+static void load_library(void)
 {
 }
 
@@ -128,13 +142,24 @@ void unwind_expect(void)
 		expected = true;
 }
 
-void unwind_before_fork(void)
+static void load_early(void)
 {
 	int saved = errno;
 
-	if (expected && report_path_wanted() && !sig_in_handler())
-		load_early();
+	if (may_be_loaded() && report_path_wanted() && !sig_in_handler())
+		load_library();
 	errno = saved;
+}
+
+void unwind_before_fork(void)
+{
+	if (expected)
+		load_early();
+}
+
+void unwind_before_thread(void)
+{
+	load_early();
 }
 
 /* A site that was named before, perhaps by another thread just now; -1 if there is none. */
@@ -166,29 +191,47 @@ static int find_caller(const struct stats *s, uintptr_t caller)
 }
 
 /*
+ * The object that ADDRESS lies in, NULL if none. dladdr would take the loader's lock, which a thread
+ * that is stopped may hold; where libc has nothing better (before 2.35) it has to do.
+ */
+static const struct link_map *find_object(uintptr_t address)
+{
+#ifdef HAVE__DL_FIND_OBJECT
+	struct dl_find_object found;
+
+	return _dl_find_object((void *)address, &found) == 0 ? found.dlfo_link_map : NULL;
+#else
+	struct link_map *map = NULL;
+	Dl_info info;
+
+	return dladdr1((void *)address, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
+#endif
+}
+
+/*
  * A return address may be the first byte of the next function (after a call that does
  * not return), so the byte before it is looked up. The main program has no name of
- * its own in the link map, and dladdr says argv[0], which servers overwrite.
+ * its own in the link map.
  */
 static void name_frame(struct stats *s, struct stats_frame *frame, uintptr_t address)
 {
-	struct link_map *map = NULL;
-	Dl_info info;
+	const struct link_map *map = find_object(address - 1);
+	struct symbols_place place;
 	const char *path;
 	struct format f = format_into(frame->symbol, sizeof(frame->symbol));
 
 	frame->address = frame->offset = address;
 	frame->symbol_offset = 0;
 	frame->module = UINT32_MAX;
-	if (!dladdr1((void *)(address - 1), &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+	if (!map)
 		return;
 	path = map->l_name && map->l_name[0] ? map->l_name : stats_program_path();
 	frame->offset = address - map->l_addr;
 	frame->module = stats_module(s, path, STATS_PATH);
-	if (!info.dli_sname)
+	if (!symbols_around(map, address - 1, &place))
 		return;
-	frame->symbol_offset = address - (uintptr_t)info.dli_saddr;
-	format_text(&f, info.dli_sname);
+	frame->symbol_offset = address - place.start;
+	format_text(&f, place.name);
 }
 
 static int add(struct stats *s, const struct trace *t)

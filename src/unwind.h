@@ -16,7 +16,7 @@ enum { UNWIND_FULL = -1, UNWIND_NOT_NOW = -2 };
  * is left; UNWIND_NOT_NOW in a signal handler of the program, or in a call of our own.
  *
  * Slow (tens of microseconds, the first time milliseconds: libunwind is loaded), so
- * once a site. It takes the loader's locks and allocates (dlopen, dladdr): never
+ * once a site. It may load libunwind, which takes the loader's lock and allocates: never
  * with a lock of ours held, never in our own signal handlers. Keeps errno.
  */
 int unwind_site(const void *caller);
@@ -26,6 +26,12 @@ void unwind_expect(void);
 
 /* In such a process libunwind is loaded once, before the fork, not in each child. Keeps errno. */
 void unwind_before_fork(void);
+
+/*
+ * pthread_create: libunwind is loaded now or never. A thread that loaded it later could be stopped
+ * by another in the midst of that. Keeps errno.
+ */
+void unwind_before_thread(void);
 
 /* No stack is walked any more: sites are the caller alone. */
 void unwind_stop(void);

@@ -6,7 +6,10 @@
 #include "same.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 static void *libc(void)
 {
@@ -149,6 +152,52 @@ static void deep_start(struct same_rig *r)
 	same_say("at its start", start.result);
 }
 
+static sem_t loading, loaded;
+
+static ssize_t linger(void *rig)
+{
+	(void)rig;
+	sem_post(&loading);
+	while (sem_wait(&loaded) != 0)
+		;
+	return 0;
+}
+
+static void *load_slowly(void *arg)
+{
+	(void)arg;
+	return beside("same_bind_lazy.so", RTLD_LAZY);
+}
+
+/*
+ * Another thread is held up in the loader, as one is that a collector stops there. Who reads and
+ * writes at places that were never seen before does not wait for it.
+ */
+static void loader_is_busy(struct same_rig *r)
+{
+	pthread_t t;
+	char word[32];
+
+	start = (struct same_start){ linger, r, r->buf, -1, 0 };
+	snprintf(word, sizeof(word), "%lx", (unsigned long)&start);
+	setenv("SAME_START", word, 1);
+	sem_init(&loading, 0, 0);
+	sem_init(&loaded, 0, 0);
+	pthread_create(&t, NULL, load_slowly, NULL);
+	while (sem_wait(&loading) != 0)
+		;
+	for (int i = 0; i < 8; i++) {
+		ssize_t n = read(r->source, r->buf, r->size);
+
+		same_say("sent", send(r->sink, r->buf, (size_t)n, 0));
+	}
+	same_loop(r, 8);
+	same_read(r);
+	sem_post(&loaded);
+	pthread_join(t, NULL);
+	same_write(r);
+}
+
 static const struct same_case cases[] = {
 	{ "by_handle", by_handle, SAME_LAZY, 0 },
 	{ "memory_by_handle", memory_by_handle, 0, 0 },
@@ -158,6 +207,7 @@ static const struct same_case cases[] = {
 	{ "deep_origin", deep_origin, SAME_LAZY, 0 },
 	{ "deep_nowhere", deep_nowhere, SAME_LAZY, 0 },
 	{ "deep_start", deep_start, SAME_LAZY, 0 },
+	{ "loader_is_busy", loader_is_busy, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 

@@ -58,7 +58,7 @@ tests_unit_test_sig_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c $(unit_words) $(unit_report) \
 	src/choice.c src/stats.c src/stats_file.c src/stats_table.c src/stats_family.c \
-	src/report_path.c src/report_end.c src/unwind.c src/prim.c src/filter.c
+	src/report_path.c src/report_end.c src/unwind.c src/symbols.c src/prim.c src/filter.c
 tests_unit_test_stats_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_stats_LDFLAGS = -export-dynamic
 

@@ -41,6 +41,7 @@
 #include "stats_family.h"
 #include "stats_own.h"
 #include "stats_sweep.h"
+#include "symbols.h"
 #include "thread.h"
 #include "unwind.h"
 
@@ -63,6 +64,13 @@ void shunt_stand_aside(void)
 bool sig_in_handler(void)
 {
 	return in_handler;
+}
+
+static bool several;
+
+bool thread_single(void)
+{
+	return !several;
 }
 
 _Atomic unsigned sig_must = SIG_MUST_OTHERS;
@@ -1541,6 +1549,49 @@ static void sites_are_named(void)
 #endif
 }
 
+/* Which would be to wait for the loader, whose lock another thread may be stopped with. */
+static void threads_load_nothing(void)
+{
+	report_to("report.%p", FORMAT_JSON);
+	start();
+	several = true;
+	unwind_before_thread();
+	CHECK(outer_function() == 0 && stats_get()->site[0].frame_count == 1);
+	CHECK(strcmp(stats_get()->site[0].frame[0].symbol, "calling_function") == 0);
+#ifdef HAVE_LIBUNWIND
+	several = false;
+	unwind_before_thread();
+	several = true;
+	CHECK(outer_function() == 1 && stats_get()->site[1].frame_count >= 2);
+#endif
+}
+
+/* The names that dladdr gives, for every sixteenth byte of three objects' code. */
+static void names_as_dladdr(void)
+{
+	const void *inside[] = { (void *)calling_function, (void *)printf, (void *)mock_assert };
+	unsigned named = 0;
+
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		uintptr_t middle = (uintptr_t)inside[i];
+
+		for (uintptr_t at = middle - 8192; at < middle + 65536; at += 16) {
+			struct symbols_place place = { "", 0 };
+			struct link_map *map = NULL;
+			Dl_info info;
+			bool around;
+
+			if (!dladdr1((void *)at, &info, (void **)&map, RTLD_DL_LINKMAP))
+				continue;
+			around = symbols_around(map, at, &place);
+			CHECK(around == (info.dli_sname != NULL));
+			CHECK(!around || place.start == (uintptr_t)info.dli_saddr);
+			named += around;
+		}
+	}
+	CHECK(named > 1000);
+}
+
 static void sites_in_handlers_wait(void)
 {
 	start();
@@ -1591,7 +1642,8 @@ static void program_without_argv(void)
 	C(linked_path_is_refused) C(closed_pipe) C(replaced_stderr)                               \
 	C(client_is_not_stderr) C(chrooted_child) C(chrooted_child_gives_back)                    \
 	C(chrooted_json) C(chrooted_root) C(foreign_files) C(others_are_not_counted)              \
-	C(names_are_shared) C(sites_are_named) C(sites_in_handlers_wait)                          \
+	C(names_are_shared) C(sites_are_named) C(threads_load_nothing) C(names_as_dladdr)         \
+	C(sites_in_handlers_wait)                                                                 \
 	C(sites_run_out) C(program_without_argv)
 
 #define C(name)                                                                                   \
