@@ -44,6 +44,7 @@ void process_before_fork(void)
 	if (!relaxed(process_has_kin))
 		set_relaxed(process_has_kin, true);
 	unwind_before_fork();
+	sig_before_fork();
 	landing_hold();
 	landing_open_all();
 	stats_before_fork();

@@ -125,6 +125,8 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
 	if (ret < WATCH_SMALLEST || !watch_any() ||
 	    likely(watch_wrote(buf, (size_t)ret, fd, caller)))
 		return ret;
+	if (!mapping_any() && !watch_knows(buf, (size_t)ret))
+		return ret;
 	return send_watch_one(fd, buf, ret, caller);
 }
 

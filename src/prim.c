@@ -37,8 +37,13 @@ uint64_t prim_wall(void)
 	return clock_ns(CLOCK_REALTIME_COARSE);
 }
 
-/* How far above the soft limit our numbers begin; how far below it when there is no room above. */
-enum { HIGH_ROOM = 4096 };
+/*
+ * A soft limit up to which ours are above it, and by how much it is raised for that: from ABOVE_UP_TO
+ * on they lie among the program's numbers. For with the highest number the kernel's table of
+ * descriptors grows, by 8 bytes for each, which is made, copied by each fork and cleared: with a
+ * limit of a million those are eight megabytes.
+ */
+enum { ABOVE_UP_TO = 4096, ABOVE_ROOM = 4096, FIRST = 1024 };
 
 /*
  * A descriptor above the soft limit stays valid, and the program, whose calls
@@ -50,7 +55,7 @@ static int dup_above_limit(int fd, const struct rlimit *limit)
 	struct rlimit wider = *limit;
 	int ret;
 
-	wider.rlim_cur = limit->rlim_cur + HIGH_ROOM;
+	wider.rlim_cur = limit->rlim_cur + ABOVE_ROOM;
 	if (wider.rlim_cur > limit->rlim_max)
 		wider.rlim_cur = limit->rlim_max;
 	if (prim_prlimit(RLIMIT_NOFILE, &wider, NULL) < 0)
@@ -60,15 +65,28 @@ static int dup_above_limit(int fd, const struct rlimit *limit)
 	return ret;
 }
 
+/*
+ * A number that the program is far from: numbers are given from the lowest on, so while one is free
+ * it has hardly come to its double. At most LAST.
+ */
+static long far_ahead(long last)
+{
+	long from = FIRST;
+
+	while (from < last && prim_fcntl((int)from / 2, F_GETFD, 0) >= 0)
+		from *= 4;
+	return from < last ? from : last;
+}
+
 int prim_dup_high(int fd)
 {
 	struct rlimit limit;
-	long from;
+	long last;
 	int ret;
 
 	if (prim_prlimit(RLIMIT_NOFILE, NULL, &limit) < 0)
 		return -EMFILE;
-	if (limit.rlim_max > limit.rlim_cur) {
+	if (limit.rlim_max > limit.rlim_cur && limit.rlim_cur <= ABOVE_UP_TO) {
 		ret = dup_above_limit(fd, &limit);
 		if (ret >= 0)
 			return ret;
@@ -77,10 +95,10 @@ int prim_dup_high(int fd)
 	 * the last sixteenth of the numbers, where a program comes only when it is about to fail
 	 * anyway
 	 */
-	from = (long)(limit.rlim_cur - limit.rlim_cur / 16);
-	if (limit.rlim_cur < 64 || from < 32)
+	last = (long)(limit.rlim_cur - limit.rlim_cur / 16);
+	if (limit.rlim_cur < 64 || last < 32)
 		return -EMFILE;
-	return prim_fcntl(fd, F_DUPFD_CLOEXEC, from);
+	return prim_fcntl(fd, F_DUPFD_CLOEXEC, far_ahead(last));
 }
 
 int prim_move_high(int fd)

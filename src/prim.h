@@ -279,8 +279,8 @@ uint64_t prim_wall(void);
 
 /*
  * A duplicate of FD, close-on-exec, at a number that the program does not get:
- * above its soft RLIMIT_NOFILE where the hard one allows it, else at the top
- * below it. Returns the number or -errno. FD's locks: see design, never call it
+ * above its soft RLIMIT_NOFILE if that is small and the hard one allows it, else well beyond those
+ * that it uses. Returns the number or -errno. FD's locks: see design, never call it
  * for a file that this process has locked.
  */
 int prim_dup_high(int fd);

@@ -146,10 +146,28 @@ bool sig_handlers_exist(void)
 	return atomic_load_explicit(&handlers_exist, memory_order_relaxed);
 }
 
+void sig_before_fork(void)
+{
+	static unsigned forks;
+
+	if (!atomic_load(&inherited_known) && ++forks > 1)
+		learn_inherited();
+}
+
+/*
+ * To learn takes 62 calls, to block signals under a lock two: a process that does little, as a CGI
+ * child, never learns.
+ */
 COLD bool sig_must_mask_slow(void)
 {
-	if (!atomic_load(&inherited_known))
+	enum { LOCKS_UNTAUGHT = 24 };
+	static _Atomic unsigned locks;
+
+	if (!atomic_load(&inherited_known)) {
+		if (atomic_fetch_add(&locks, 1) < LOCKS_UNTAUGHT)
+			return true;
 		learn_inherited();
+	}
 	return atomic_load(&sig_must) != 0;
 }
 

@@ -114,6 +114,9 @@ int sig_unheard(void);
  */
 bool sig_in_handler(void);
 
+/* A process that forks again and again learns for its children what handlers there are. */
+void sig_before_fork(void);
+
 /* In the child of a fork. */
 void sig_forked(void);
 

@@ -16,6 +16,7 @@
 #include "verdict.h"
 
 struct pair;
+struct watched;
 
 struct patience {
 	_Atomic uint32_t wait;  /* chunks to let pass before the next try */
@@ -38,6 +39,7 @@ struct site {
 	struct pays pays;           /* of streams read here */
 	struct patience patience;
 	_Atomic(struct pair *) pair; /* that it was last in, as the one that reads */
+	_Atomic(struct watched *) last; /* read here: the latest of which the way is known (watch.c) */
 };
 
 enum { SITE_UNNAMED = 0, SITE_NONE = -1, SITE_LATER = -2 };
@@ -48,6 +50,12 @@ static inline int site_index(const struct site *site)
 	int known = atomic_load_explicit(&site->stats, memory_order_relaxed);
 
 	return known > 0 ? known - 1 : -1;
+}
+
+/* Is SITE to be named at its next call? Where that could not be done it is not hurried any more. */
+static inline bool site_names_next(const struct site *site)
+{
+	return relaxed(site->wanted) && relaxed(site->stats) != SITE_LATER;
 }
 
 /* The site of CALLER. Never NULL: when the table is full, one that never learns. */

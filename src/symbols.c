@@ -228,36 +228,46 @@ void *symbols_own(const char *name)
 	return found;
 }
 
-static bool is_around(const struct symbols_object *o, const ElfW(Sym) *symbol, uintptr_t address)
+/* How many symbols there are: one more than the last of the chain that begins last. */
+static uint32_t count_symbols(const struct symbols_object *o)
 {
-	uintptr_t start = o->base + symbol->st_value;
+	const uint32_t *bucket = (const uint32_t *)((const ElfW(Addr) *)(o->hash + 4) + o->hash[2]);
+	const uint32_t *chain = bucket + o->hash[0] - o->hash[1];
+	uint32_t last = 0;
 
+	for (uint32_t b = 0; b < o->hash[0]; b++)
+		if (bucket[b] > last)
+			last = bucket[b];
+	if (last == 0)
+		return 0;
+	while (!(chain[last] & 1))
+		last++;
+	return last + 1;
+}
+
+static bool is_place(const ElfW(Sym) *symbol)
+{
 	return is_defined(symbol) && symbol->st_shndx != SHN_ABS &&
-	       ELF64_ST_TYPE(symbol->st_info) != STT_TLS && start <= address &&
-	       (address < start + symbol->st_size || (symbol->st_size == 0 && start == address));
+	       ELF64_ST_TYPE(symbol->st_info) != STT_TLS;
 }
 
 bool symbols_around(const struct link_map *map, uintptr_t address, struct symbols_place *place)
 {
-	const ElfW(Sym) *best = NULL;
-	const uint32_t *bucket, *chain;
+	const ElfW(Sym) *best = NULL, *end;
 	struct symbols_object o;
+	ElfW(Addr) at;
 
 	read_object(map, &o);
 	if (!o.hash)
 		return false;
-	bucket = (const uint32_t *)((const ElfW(Addr) *)(o.hash + 4) + o.hash[2]);
-	chain = bucket + o.hash[0];
-	for (uint32_t b = 0; b < o.hash[0]; b++) {
-		uint32_t i = bucket[b];
+	at = address - o.base;
+	end = o.symbol + count_symbols(&o);
+	for (const ElfW(Sym) *symbol = o.symbol + o.hash[1]; symbol < end; symbol++) {
+		ElfW(Addr) into = at - symbol->st_value; /* huge where it begins behind */
 
-		if (i == 0)
-			continue;
-		do {
-			if (is_around(&o, &o.symbol[i], address) &&
-			    (!best || best->st_value < o.symbol[i].st_value))
-				best = &o.symbol[i];
-		} while (!(chain[i++ - o.hash[1]] & 1));
+		if ((into < symbol->st_size || (into == 0 && symbol->st_size == 0)) && is_place(symbol) &&
+		    (!best || best->st_value < symbol->st_value))
+			best = symbol;
 	}
 	if (!best)
 		return false;

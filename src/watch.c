@@ -124,15 +124,38 @@ static void put(struct watched *w, const void *buf, size_t n, size_t written, in
 	remember((uintptr_t)buf, n);
 }
 
+/* What W was read from and by, for goes_on. */
+static void know_source(struct watched *w, const struct fd_entry *source, const struct site *site)
+{
+	set_relaxed(w->source, source);
+	set_relaxed(w->generation, relaxed(source->generation));
+	set_relaxed(w->caller, (const void *)site->caller);
+	set_relaxed(w->forks, relaxed(forks));
+}
+
+static void use_passes(struct watched *w)
+{
+	if (relaxed(w->fresh))
+		set_relaxed(w->passes, relaxed(w->fresh));
+	set_relaxed(w->fresh, 0);
+}
+
 void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdict why,
 		const struct pass *pass)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
+	bool unwritten = relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site;
+	bool again = unwritten && relaxed(w->base) == (uintptr_t)buf && relaxed(w->fd) == fd;
+	const struct fd_entry *source = fd_peek(fd);
 
 	/* a loop that reads and does not write is not ours; a small read between says nothing */
-	if (relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site && tells((uint8_t)why))
+	if (unwritten && tells((uint8_t)why))
 		site_strayed(site);
 	put(w, buf, n, 0, fd, site, why, pass);
+	if (again && !tells((uint8_t)why) && source) {
+		know_source(w, source, site);
+		use_passes(w);
+	}
 }
 
 void watch_filled(const void *buf, size_t n, size_t written, int fd, struct site *site,
@@ -193,31 +216,27 @@ static struct stats_route *account(struct watched *w, size_t n, bool first, int 
 }
 
 /*
- * W was written whole by one call at WRITE_SITE, on ROUTE, where it counts as WHY: another such
- * chunk will only be counted if there are passes, unless its loop has no name yet.
+ * W was written whole by one call of WRITE_CALLER, on ROUTE, where it counts as WHY: another such
+ * chunk will only be counted if there are passes, unless its loop is to be named at its next read.
  */
 static void know_route(struct watched *w, struct stats_route *route, int fd,
-		       const struct fd_entry *sink, const struct site *write_site, enum verdict why)
+		       const struct fd_entry *sink, const void *write_caller, enum verdict why)
 {
 	const struct fd_entry *source = fd_peek(relaxed(w->fd));
-	const struct site *site = relaxed(w->site);
+	struct site *site = relaxed(w->site);
 
-	if (!source || why == VERDICT_REWRITTEN || route->rest || relaxed(site->wanted) ||
+	if (!source || why == VERDICT_REWRITTEN || route->rest || site_names_next(site) ||
 	    relaxed(w->reader) != self_tid())
 		return;
-	set_relaxed(w->source, source);
-	set_relaxed(w->generation, relaxed(source->generation));
+	know_source(w, source, site);
 	set_relaxed(w->sink_fd, fd);
 	set_relaxed(w->sink, sink);
 	set_relaxed(w->sink_generation, relaxed(sink->generation));
 	set_relaxed(w->counts, (uint8_t)why);
-	set_relaxed(w->caller, (const void *)site->caller);
-	set_relaxed(w->write_caller, (const void *)write_site->caller);
-	set_relaxed(w->forks, relaxed(forks));
+	set_relaxed(w->write_caller, write_caller);
 	set_relaxed(w->route, route);
-	if (relaxed(w->fresh))
-		set_relaxed(w->passes, relaxed(w->fresh));
-	set_relaxed(w->fresh, 0);
+	use_passes(w);
+	set_relaxed(site->last, w);
 }
 
 /* What of W the write of [lo, hi) covers; in order and without a gap it counts as passed on. */
@@ -241,7 +260,7 @@ static void cover(struct watched *w, uintptr_t lo, uintptr_t hi, int fd, struct 
 		why = relaxed(w->why);
 	route = account(w, hi - lo, lo == base, fd, sink, write_site, why);
 	if (hi - lo == length)
-		know_route(w, route, fd, sink, write_site, why);
+		know_route(w, route, fd, sink, (const void *)write_site->caller, why);
 	if (lo > base + written || hi <= base + written)
 		return;
 	set_relaxed(w->written, (uint32_t)(hi - base));
@@ -281,13 +300,14 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 /* ---- what is only counted ---- */
 
 /*
- * Does a chunk read from FD into BUF by CALLER go on as the last one at W did, which went to its
- * end? W has a route, or had one.
+ * Does a chunk read from FD into BUF by CALLER go on as the last one at W did? That went to its end,
+ * or where it has no route, nowhere, as the one before it.
  */
 static inline bool goes_on(const struct watched *w, const void *buf, int fd, const void *caller)
 {
 	return relaxed(w->base) == (uintptr_t)buf && relaxed(w->fd) == fd &&
-	       relaxed(w->caller) == caller && relaxed(w->written) == relaxed(w->length) &&
+	       relaxed(w->caller) == caller &&
+	       relaxed(w->written) == (relaxed(w->route) ? relaxed(w->length) : 0) &&
 	       relaxed(w->forks) == relaxed(forks) &&
 	       relaxed(relaxed(w->source)->generation) == relaxed(w->generation);
 }
@@ -324,15 +344,58 @@ uint8_t watch_ahead(const void *buf, int fd, const struct site *site)
 	return relaxed(w->given) < PASS_CHUNKS / 2 ? (uint8_t)(2 * relaxed(w->given) + 1) : PASS_CHUNKS;
 }
 
+/* Are the N bytes at BUF the chunk of W, whole, for the first time or once more? */
+static inline bool is_chunk(const struct watched *w, const void *buf, size_t n)
+{
+	uint32_t written = relaxed(w->written);
+
+	return relaxed(w->base) == (uintptr_t)buf && relaxed(w->length) == n &&
+	       (written == 0 || written == n);
+}
+
+/* Does a write to FD by CALLER go the way of W, which is known? */
+static inline bool same_way(const struct watched *w, int fd, const void *caller)
+{
+	return relaxed(w->sink_fd) == fd && relaxed(w->write_caller) == caller &&
+	       relaxed(relaxed(w->sink)->generation) == relaxed(w->sink_generation) &&
+	       relaxed(w->forks) == relaxed(forks);
+}
+
+/*
+ * A loop that takes a buffer of its own for each chunk: if that of W, N bytes, goes the way of the
+ * last that was read there, the tables need not be asked again.
+ */
+static APART bool wrote_elsewhere(struct watched *w, size_t n, int fd, const void *caller)
+{
+	struct site *site = relaxed(w->site);
+	const struct watched *last;
+
+	if (relaxed(w->looked) || tells(relaxed(w->why)))
+		return false;
+	last = relaxed(site->last);
+	if (!last || !relaxed(last->route) || relaxed(last->fd) != relaxed(w->fd) ||
+	    relaxed(last->caller) != (const void *)site->caller || !same_way(last, fd, caller) ||
+	    relaxed(last->why) != relaxed(w->why) ||
+	    relaxed(relaxed(last->source)->generation) != relaxed(last->generation))
+		return false;
+	know_route(w, relaxed(last->route), fd, relaxed(last->sink), caller, relaxed(last->counts));
+	if (!relaxed(w->route))
+		return false;
+	set_relaxed(w->written, (uint32_t)n);
+	tally_chunk(relaxed(w->route), relaxed(w->counts), n);
+	return true;
+}
+
 OFTEN bool watch_wrote(const void *buf, size_t n, int fd, const void *caller)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 	struct stats_route *route = relaxed(w->route);
 
-	if (!route || relaxed(w->base) != (uintptr_t)buf || relaxed(w->length) != n ||
-	    relaxed(w->written) || relaxed(w->sink_fd) != fd || relaxed(w->write_caller) != caller ||
-	    relaxed(relaxed(w->sink)->generation) != relaxed(w->sink_generation) ||
-	    relaxed(w->forks) != relaxed(forks))
+	if (!is_chunk(w, buf, n))
+		return false;
+	if (!route)
+		return wrote_elsewhere(w, n, fd, caller);
+	if (!same_way(w, fd, caller))
 		return false;
 	set_relaxed(w->written, (uint32_t)n);
 	tally_chunk(route, relaxed(w->counts), n);

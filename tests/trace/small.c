@@ -212,6 +212,56 @@ static void two_buffers(void)
 	}
 }
 
+/* Each chunk in a place of its own, I chunks and a bit into ROOM. */
+static char *place_of(int i)
+{
+	static char room[2 * HALF * (SIZE + 16)];
+
+	return room + i * (SIZE + 16) + 8;
+}
+
+static void own_buffers(void)
+{
+	for (int i = 0; i < HALF; i++)
+		pass_by(place_of(i), SIZE);
+}
+
+/* ... until they go elsewhere. */
+static void own_buffers_another_sink(void)
+{
+	int ends[4];
+
+	for (int i = 0; i < HALF; i++)
+		pass_by(place_of(i), SIZE);
+	make_ends(AF_UNIX, ends);
+	sink = ends[2];
+	drain = ends[3];
+	for (int i = HALF; i < 2 * HALF; i++)
+		pass_by(place_of(i), SIZE);
+}
+
+/* Chunks that go nowhere are nobody's; those after them count as those before. */
+static void unwritten(void)
+{
+	for (int i = 0; i < HALF; i++) {
+		feed(SIZE);
+		get(buf, SIZE);
+	}
+	half();
+}
+
+/* A chunk that is written twice counts twice. */
+static void twice(void)
+{
+	for (int i = 0; i < HALF; i += 2) {
+		feed(SIZE);
+		get(buf, SIZE);
+		put(buf, SIZE);
+		put(buf, SIZE);
+		drained(2 * SIZE);
+	}
+}
+
 /* The same number comes to mean another socket, by close and dup2. */
 static void another_source(void)
 {
@@ -388,6 +438,8 @@ static const struct {
 	{ "whole", half }, { "lengths", lengths }, { "another-site", another_site }, { "parts", parts },
 	{ "behind-a-header", behind_a_header }, { "in-front", in_front },
 	{ "two-buffers", two_buffers }, { "another-source", another_source },
+	{ "own-buffers", own_buffers }, { "own-buffers-another-sink", own_buffers_another_sink },
+	{ "unwritten", unwritten }, { "twice", twice },
 	{ "another-sink", another_sink }, { "second-sink", second_sink },
 	{ "another-reader", another_reader }, { "longer", longer },
 	{ "forked", forked }, { "forked-soon", forked_soon }, { "another-thread", another_thread },
