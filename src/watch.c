@@ -217,9 +217,10 @@ static struct stats_route *account(struct watched *w, size_t n, bool first, int 
 
 /*
  * W was written whole by one call of WRITE_CALLER, on ROUTE, where it counts as WHY: another such
- * chunk will only be counted if there are passes, unless its loop is to be named at its next read.
+ * chunk will only be counted if there are passes, unless its loop is to be named at its next read,
+ * which is false.
  */
-static void know_route(struct watched *w, struct stats_route *route, int fd,
+static bool know_route(struct watched *w, struct stats_route *route, int fd,
 		       const struct fd_entry *sink, const void *write_caller, enum verdict why)
 {
 	const struct fd_entry *source = fd_peek(relaxed(w->fd));
@@ -227,7 +228,7 @@ static void know_route(struct watched *w, struct stats_route *route, int fd,
 
 	if (!source || why == VERDICT_REWRITTEN || route->rest || site_names_next(site) ||
 	    relaxed(w->reader) != self_tid())
-		return;
+		return false;
 	know_source(w, source, site);
 	set_relaxed(w->sink_fd, fd);
 	set_relaxed(w->sink, sink);
@@ -237,6 +238,7 @@ static void know_route(struct watched *w, struct stats_route *route, int fd,
 	set_relaxed(w->route, route);
 	use_passes(w);
 	set_relaxed(site->last, w);
+	return true;
 }
 
 /* What of W the write of [lo, hi) covers; in order and without a gap it counts as passed on. */
@@ -363,26 +365,30 @@ static inline bool same_way(const struct watched *w, int fd, const void *caller)
 
 /*
  * A loop that takes a buffer of its own for each chunk: if that of W, N bytes, goes the way of the
- * last that was read there, the tables need not be asked again.
+ * last that was read there, the tables need not be asked again. Other threads read into what was the
+ * last meanwhile, and it has no route then: so that is looked at once.
  */
 static APART bool wrote_elsewhere(struct watched *w, size_t n, int fd, const void *caller)
 {
 	struct site *site = relaxed(w->site);
 	const struct watched *last;
+	struct stats_route *route;
+	uint8_t counts;
 
 	if (relaxed(w->looked) || tells(relaxed(w->why)))
 		return false;
 	last = relaxed(site->last);
-	if (!last || !relaxed(last->route) || relaxed(last->fd) != relaxed(w->fd) ||
+	route = last ? relaxed(last->route) : NULL;
+	if (!route || relaxed(last->fd) != relaxed(w->fd) ||
 	    relaxed(last->caller) != (const void *)site->caller || !same_way(last, fd, caller) ||
 	    relaxed(last->why) != relaxed(w->why) ||
 	    relaxed(relaxed(last->source)->generation) != relaxed(last->generation))
 		return false;
-	know_route(w, relaxed(last->route), fd, relaxed(last->sink), caller, relaxed(last->counts));
-	if (!relaxed(w->route))
+	counts = relaxed(last->counts);
+	if (!know_route(w, route, fd, relaxed(last->sink), caller, counts))
 		return false;
 	set_relaxed(w->written, (uint32_t)n);
-	tally_chunk(relaxed(w->route), relaxed(w->counts), n);
+	tally_chunk(route, counts, n);
 	return true;
 }
 

@@ -678,6 +678,14 @@ static void step(int signal, siginfo_t *info, void *context)
 	*flags = stepping ? *flags | TRAP_FLAG : *flags & ~(greg_t)TRAP_FLAG;
 }
 
+/* All small chunks are written by one call. */
+static void put_small(int fd, const char *p, size_t n) __attribute__((noinline));
+static void put_small(int fd, const char *p, size_t n)
+{
+	if (write(fd, p, n) != (ssize_t)n)
+		same_say("short write", -1);
+}
+
 /* A trap after each instruction: it kills where SIGTRAP is blocked, or its handler is not there. */
 static void steps_itself(struct same_rig *r)
 {
@@ -692,6 +700,43 @@ static void steps_itself(struct same_rig *r)
 	__asm__ volatile("int3");
 	same_say("stepped", steps > 1000);
 }
+
+static volatile sig_atomic_t read_at;
+
+/* At the instruction READ_AT another small chunk comes from the same file. */
+static void read_between(int signal, siginfo_t *info, void *context)
+{
+	step(signal, info, context);
+	if (steps == read_at)
+		same_get(rig->source, rig->buf, 1400);
+}
+
+/*
+ * Two buffers of small chunks, whose loop is known. While one is written the other is read into,
+ * in each round some instructions later: what is known changes under the one that counts.
+ */
+static void read_while_written(struct same_rig *r)
+{
+	char *other = r->buf + 8192;
+	int most = 0;
+
+	rig = r;
+	handle_info(SIGTRAP, read_between, 0);
+	for (read_at = 1; read_at < 1200; read_at += 5) {
+		ssize_t n = same_get(r->source, r->buf, 600), m;
+
+		put_small(r->sink, r->buf, (size_t)n);
+		m = same_get(r->source, other, 600 + (size_t)read_at % 600);
+		steps = 0;
+		stepping = 1;
+		__asm__ volatile("int3");
+		put_small(r->sink, other, (size_t)m);
+		stepping = 0;
+		lseek(r->source, 0, SEEK_SET);
+		most = steps > most ? steps : most;
+	}
+	same_say("instructions enough", most < 1200);
+}
 #endif
 
 static const struct same_case cases[] = {
@@ -699,6 +744,7 @@ static const struct same_case cases[] = {
 	{ "unblocked_unheard", unblocked_unheard, SAME_LAZY, 0 },
 	{ "blocked_over_handler", blocked_over_handler, SAME_LAZY, 0 },
 	{ "steps_itself", steps_itself, SAME_LAZY, 0 },
+	{ "read_while_written", read_while_written, SAME_BARE | SAME_PLAIN, 0 },
 #endif
 	{ "own_segv", own_segv, SAME_LAZY, 0 },
 	{ "own_segv_jump", own_segv_jump, SAME_LAZY, 0 },
