@@ -96,7 +96,8 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
  * Does a call that was cut short, or interrupted, go on? splice_to_socket() (since 6.5) looks for
  * signals before it sends anything, and so is cut where a write is not, which looks only when it
  * has to wait. So where there is room the handler came a little earlier. In it the program may
- * have closed the socket, or sent something itself: then what G stands for may be gone.
+ * have closed the socket, taken the number that G is sent from, or sent something itself: then what
+ * G stands for may be gone.
  */
 static bool goes_on(int fd, const struct fd_entry *e, uint32_t generation, const struct segment *g)
 {

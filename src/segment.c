@@ -305,8 +305,12 @@ bool segment_is_pinned(const struct segment *g)
 {
 	const struct thread *t = thread_self_record;
 
-	if (!segment_is_file(g) || g->source < 0)
+	if (!segment_is_file(g))
 		return true;
+	if (g->source < 0)
+		return !g->pipe || relaxed(g->pipe->out) == g->fd;
+	if (relaxed(source_at(g->source)->fd) != g->fd)
+		return false;
 	for (int i = 0; t && i < THREAD_HAZARDS; i++)
 		if (relaxed(t->hazard[i]) == g->source + 1)
 			return true;

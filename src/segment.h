@@ -64,7 +64,10 @@ bool segments_build(struct segments *s, const struct iovec *iov, size_t count);
  */
 bool segments_pin(struct segments *s);
 
-/* Is what G needs pinned still? Not where a handler sent something itself meanwhile. */
+/*
+ * Is what G needs pinned still, under its number? Not where a handler sent something itself meanwhile,
+ * or gave that number to a file of the program's (fd_evade).
+ */
 bool segment_is_pinned(const struct segment *g);
 
 void segments_unpin(const struct segments *s);

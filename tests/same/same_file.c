@@ -7,7 +7,9 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -887,6 +889,47 @@ static void over_unknown_numbers(struct same_rig *r)
 	same_write(r);
 }
 
+static struct same_rig *held_up;
+static int taken[64], to_take, refused, as_long;
+
+/* The number may be the one that the call is sending from. */
+static void take_numbers(int signal)
+{
+	struct pollfd p = { .fd = held_up->sink, .events = POLLOUT };
+
+	(void)signal;
+	for (int i = 0; i < to_take; i++)
+		refused += dup2(as_long, taken[i]) != taken[i];
+	same_drain(held_up, 'g');
+	poll(&p, 1, 5000);
+}
+
+/* The same in the midst of a write, which waits for the peer. */
+static void over_unknown_numbers_meanwhile(struct same_rig *r)
+{
+	struct itimerval once = { .it_value = { 0, 200000 } };
+	struct sigaction sa = { .sa_flags = SA_RESTART };
+	ssize_t n;
+
+	held_up = r;
+	as_long = open("zeros", O_RDWR | O_CREAT, 0600);
+	same_say("ftruncate", ftruncate(as_long, lseek(r->source, 0, SEEK_CUR)));
+	to_take = unknown_numbers(r, taken, 64);
+	sa.sa_handler = take_numbers;
+	sigaction(SIGALRM, &sa, NULL);
+	same_drain(r, 'p');
+	setitimer(ITIMER_REAL, &once, NULL);
+	for (size_t at = 0; at < r->got; at += (size_t)n) {
+		n = write(r->sink, r->buf + at, r->got - at);
+		if (n <= 0) {
+			same_say("write", n);
+			break;
+		}
+	}
+	same_say("refused", refused);
+	r->got = 0;
+}
+
 /* Files come and go: what is kept of them goes as well. */
 static void numbers_do_not_grow(struct same_rig *r)
 {
@@ -1274,6 +1317,7 @@ static const struct same_case cases[] = {
 	{ "unknown_numbers_used", unknown_numbers_used, 0, 0 },
 	{ "numbers_do_not_grow", numbers_do_not_grow, 0, 0 },
 	{ "limit_stays", limit_stays, 0, 0 },
+	{ "over_unknown_numbers_meanwhile", over_unknown_numbers_meanwhile, SAME_UNIX, 1 << 19 },
 	{ "limit_is_hard", limit_is_hard, 0, 0 },
 	{ "owner_stays", owner_stays, SAME_BARE | SAME_OWN | SAME_SETTLED, 0 },
 	{ "signal_stays", signal_stays, SAME_BARE | SAME_OWN | SAME_SETTLED, 0 },

@@ -305,6 +305,24 @@ static void pin_keeps_open(void)
 	CHECK(source_at(index)->fd == -1 && prim_fcntl(fd, F_GETFD, 0) == -EBADF);
 }
 
+/* The program puts a file of its own over the number that is sent from. */
+static void number_taken(void)
+{
+	struct landing *l = start(lazy_memory(CHUNK), CHUNK, 0);
+	struct pipe pipe = { .out = 1050 };
+	struct segment of_stream = { .l = l, .source = -1, .pipe = &pipe, .fd = 1050 };
+
+	CHECK(build((void *)l->base, CHUNK) && segments_pin(&s));
+	CHECK(segment_is_pinned(&s.seg[0]) && segment_is_pinned(&of_stream));
+	fd_evade(s.seg[0].fd);
+	CHECK(source_at(s.seg[0].source)->fd >= 0 && !segment_is_pinned(&s.seg[0]));
+	pipe.out = 1051;
+	CHECK(!segment_is_pinned(&of_stream));
+	/* the next write knows the new number */
+	CHECK(!segments_pin(&s) && build((void *)l->base, CHUNK) && segments_pin(&s));
+	CHECK(segment_is_pinned(&s.seg[0]));
+}
+
 LAZY_TEST(whole)
 LAZY_TEST(part)
 LAZY_TEST(two_chunks)
@@ -317,6 +335,7 @@ LAZY_TEST(too_many)
 LAZY_TEST(landing_in_change)
 LAZY_TEST(pinned)
 LAZY_TEST(pin_keeps_open)
+LAZY_TEST(number_taken)
 
 int main(void)
 {
@@ -327,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_partly_opened), cmocka_unit_test(test_empty_pieces),
 		cmocka_unit_test(test_too_many), cmocka_unit_test(test_landing_in_change),
 		cmocka_unit_test(test_pinned), cmocka_unit_test(test_pin_keeps_open),
+		cmocka_unit_test(test_number_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
