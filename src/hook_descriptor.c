@@ -258,12 +258,21 @@ EXPORT int dup(int fd)
 	return fresh(REAL(dup)(fd));
 }
 
+/* Will the kernel give TO to FD? One of ours that was moved away from there in vain would be left. */
+static bool may_dup2(int fd, int to)
+{
+	struct rlimit limit;
+
+	return prim_fcntl(fd, F_GETFD, 0) >= 0 && prim_prlimit(RLIMIT_NOFILE, NULL, &limit) == 0 &&
+	       (rlim_t)to < limit.rlim_cur;
+}
+
 /* True: the call is refused. Else what TO meant is forgotten. */
 static bool before_dup2(int fd, int to)
 {
 	if (hook_passive() || fd == to)
 		return false;
-	if (fd_is_ours(fd))
+	if (fd_is_ours(fd) || (fd_is_ours(to) && !may_dup2(fd, to)))
 		return true;
 	if (fd_is_ours(to))
 		fd_evade(to);

@@ -930,6 +930,26 @@ static void over_unknown_numbers_meanwhile(struct same_rig *r)
 	r->got = 0;
 }
 
+/* Where dup2 fails nothing is to be moved away, and left behind. */
+static void over_unknown_numbers_in_vain(struct same_rig *r)
+{
+	struct rlimit limit;
+	int list[64], n = unknown_numbers(r, list, 64), taken_over = 0;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 300;
+	for (int i = 0; i < n; i++)
+		taken_over += dup2(200, list[i]) >= 0;
+	same_say("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
+	for (int i = 0; i < n; i++)
+		taken_over += list[i] >= 300 && dup2(r->source, list[i]) >= 0;
+	same_say("taken over", taken_over);
+	same_say("more than before", unknown_numbers(r, list, 64) - n);
+	same_write(r);
+	same_read(r);
+	same_say_buffer(r);
+}
+
 /* Files come and go: what is kept of them goes as well. */
 static void numbers_do_not_grow(struct same_rig *r)
 {
@@ -1317,6 +1337,7 @@ static const struct same_case cases[] = {
 	{ "unknown_numbers_used", unknown_numbers_used, 0, 0 },
 	{ "numbers_do_not_grow", numbers_do_not_grow, 0, 0 },
 	{ "limit_stays", limit_stays, 0, 0 },
+	{ "over_unknown_numbers_in_vain", over_unknown_numbers_in_vain, 0, 0 },
 	{ "over_unknown_numbers_meanwhile", over_unknown_numbers_meanwhile, SAME_UNIX, 1 << 19 },
 	{ "limit_is_hard", limit_is_hard, 0, 0 },
 	{ "owner_stays", owner_stays, SAME_BARE | SAME_OWN | SAME_SETTLED, 0 },
