@@ -24,6 +24,7 @@
 #include "prim.h"
 #include "sig.h"
 #include "sleep.h"
+#include "unwind.h"
 
 /* Two 32-bit words; three words for each 32 capabilities. */
 enum { CAP_HEADER = 8, CAP_DATA = 24 };
@@ -201,6 +202,7 @@ static void before_other_root(void)
 {
 	if (hook_passive() || !filter_allows())
 		return;
+	unwind_before_root();
 	stats_before_losing_rights();
 	maps_before_chroot();
 	pipes_before_chroot();

@@ -21,6 +21,7 @@
 #include "sig.h"
 #include "stats.h"
 #include "thread.h"
+#include "unwind.h"
 
 struct syscall_way {
 	void *function;
@@ -108,6 +109,8 @@ static const short mappers[] = {
 
 static void loses_rights(long number)
 {
+	if (number == SYS_chroot || number == SYS_pivot_root)
+		unwind_before_root();
 	switch (number) {
 	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
 	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:

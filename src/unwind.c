@@ -5,7 +5,8 @@
  * libunwind is opened when the first site is named, and only for us: as a DT_NEEDED
  * of a preload its _Unwind_* would take the place of those of the compiler in
  * every process, C++ exceptions and pthread_cancel with them. Where it cannot be had
- * (a chroot, or not built in) a site is the caller of the hook alone.
+ * (a chroot, or not built in) a site is the caller of the hook alone: below another root than the
+ * one that the process began with it is not looked for.
  */
 #include "hook.h"
 #include "report_path.h"
@@ -89,6 +90,14 @@ void unwind_stop(void)
 	atomic_store(&lib.state, -1);
 }
 
+/* What is not loaded yet is not loaded any more. */
+static void stay(void)
+{
+	int untried = 0;
+
+	atomic_compare_exchange_strong(&lib.state, &untried, -1);
+}
+
 /*
  * unw_context_t is the ucontext_t of libc on both architectures, so libc's getcontext
  * does for unw_getcontext, which is a function here and a macro there.
@@ -132,6 +141,10 @@ void unwind_stop(void)
 {
 }
 
+static void stay(void)
+{
+}
+
 #endif
 
 static _Atomic bool expected;
@@ -160,6 +173,12 @@ void unwind_before_fork(void)
 void unwind_before_thread(void)
 {
 	load_early();
+}
+
+void unwind_before_root(void)
+{
+	load_early();
+	stay();
 }
 
 /* A site that was named before, perhaps by another thread just now; -1 if there is none. */

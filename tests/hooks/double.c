@@ -85,6 +85,7 @@ void hook_resolve(void)
 #define HOOK(ret, name, params, args, class) real_##name = dlsym(RTLD_NEXT, #name);
 #define HOOK_OPEN(ret, name, params, args, open) real_##name = dlsym(RTLD_NEXT, #name);
 #include "hooks.def"
+#include "unwind.h"
 #undef HOOK
 #undef HOOK_OPEN
 	within = false;
@@ -171,6 +172,10 @@ void maps_taint(const void *p, size_t n)
 {
 	note(p, n);
 	asked.tainted = true;
+}
+
+void unwind_before_root(void)
+{
 }
 
 void pipes_before_chroot(void)

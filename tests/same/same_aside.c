@@ -629,6 +629,45 @@ static void *load(int flags)
 	return module;
 }
 
+/*
+ * Below the new root there is a file by the name of a library that shunt looks for. It is not the
+ * program's to run, whoever put it there.
+ */
+static void library_of_others(struct same_rig *r, long number)
+{
+	static const char name[] = "libunwind.so.8";
+	char *buf = malloc(r->size);
+	void *theirs;
+
+	mkdir("root", 0755);
+	mkdir("root/lib", 0755);
+	symlink(".", "root/usr");
+	symlink("lib", "root/lib64");
+	if (getenv("SAME_MODULE"))
+		same_copy_file(getenv("SAME_MODULE"), "root/lib/libunwind.so.8");
+	same_say("chroot", number ? syscall(number, "root") : chroot("root"));
+	same_say("chdir", chdir("/"));
+	same_say("it is there", access("/usr/lib/libunwind.so.8", R_OK));
+	for (int i = 0; i < 20; i++)
+		write(r->sink, buf, (size_t)same_get(r->source, buf, r->size));
+	theirs = dlopen(name, RTLD_NOW | RTLD_NOLOAD);
+	same_say("it was loaded", theirs && dlsym(theirs, "module_buffer"));
+	r->drain = 0; /* "received" is not to be seen from here */
+	close(r->control);
+	close(r->sink);
+	wait(NULL);
+}
+
+static void library_of_other_root(struct same_rig *r)
+{
+	library_of_others(r, 0);
+}
+
+static void library_of_raw_root(struct same_rig *r)
+{
+	library_of_others(r, SYS_chroot);
+}
+
 /* It finds libc's write before anybody else's. */
 static void deep_library(struct same_rig *r, int when)
 {
@@ -703,6 +742,8 @@ static const struct same_case cases[] = {
 	{ "new_pids", new_pids, SAME_LAZY, 0 },
 	{ "enters", enters, SAME_LAZY, 0 },
 	{ "new_root", new_root, SAME_LAZY, 0 },
+	{ "library_of_other_root", library_of_other_root, SAME_UNIX | SAME_BARE | SAME_PLAIN, 0 },
+	{ "library_of_raw_root", library_of_raw_root, SAME_UNIX | SAME_BARE | SAME_PLAIN, 0 },
 	{ "memory_is_shut", memory_is_shut, SAME_LAZY, 0 },
 	{ "table_of_its_own", table_of_its_own, 0, 0 },
 	{ "table_by_close_range", table_by_close_range, 0, 0 },
