@@ -303,7 +303,15 @@ BEFORE_LOSING_RIGHTS(setresgid, (gid_t real, gid_t effective, gid_t saved),
 BEFORE_LOSING_RIGHTS(setfsuid, (uid_t id), (id))
 BEFORE_LOSING_RIGHTS(setfsgid, (gid_t id), (id))
 BEFORE_LOSING_RIGHTS(initgroups, (const char *user, gid_t group), (user, group))
-BEFORE_LOSING_RIGHTS(setns, (int fd, int kind), (fd, kind))
+
+EXPORT int setns(int fd, int kind)
+{
+	if (!hook_passive()) {
+		unwind_before_root();
+		process_before_losing_rights();
+	}
+	return REAL(setns)(fd, kind);
+}
 
 EXPORT int unshare(int flags)
 {

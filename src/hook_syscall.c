@@ -109,7 +109,7 @@ static const short mappers[] = {
 
 static void loses_rights(long number)
 {
-	if (number == SYS_chroot || number == SYS_pivot_root)
+	if (number == SYS_chroot || number == SYS_pivot_root || number == SYS_setns)
 		unwind_before_root();
 	switch (number) {
 	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:

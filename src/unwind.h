@@ -34,8 +34,8 @@ void unwind_before_fork(void);
 void unwind_before_thread(void);
 
 /*
- * The program is about to get another root, where anybody's file may have the library's name, and would
- * run with its rights: libunwind is loaded now or never. Keeps errno.
+ * The program is about to get another root or other mounts, where anybody's file may have the
+ * library's name, and would run with its rights: libunwind is loaded now or never. Keeps errno.
  */
 void unwind_before_root(void);
 

@@ -22,6 +22,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <link.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -658,6 +660,52 @@ static void library_of_others(struct same_rig *r, long number)
 	wait(NULL);
 }
 
+/* The same in the name space of others, in which their file is mounted over the library. */
+static void library_in_mounts(struct same_rig *r, long number)
+{
+	int up[2], fd;
+	char *buf = malloc(r->size), path[64], c = 0;
+	void *theirs;
+	pid_t child;
+
+	pipe(up);
+	child = fork();
+	if (child == 0) {
+		void *real = dlopen("libunwind.so.8", RTLD_NOW);
+		struct link_map *map = NULL;
+
+		if (real)
+			dlinfo(real, RTLD_DI_LINKMAP, &map);
+		c = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		    map && getenv("SAME_MODULE") &&
+		    mount(getenv("SAME_MODULE"), map->l_name, NULL, MS_BIND, NULL) == 0;
+		write(up[1], &c, 1);
+		for (;;)
+			pause();
+	}
+	read(up[0], &c, 1);
+	same_say("mounted", c);
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)child);
+	fd = open(path, O_RDONLY);
+	same_say("setns", number ? syscall(number, fd, CLONE_NEWNS) : setns(fd, CLONE_NEWNS));
+	for (int i = 0; i < 20; i++)
+		write(r->sink, buf, (size_t)same_get(r->source, buf, r->size));
+	theirs = dlopen("libunwind.so.8", RTLD_NOW | RTLD_NOLOAD);
+	same_say("it was loaded", theirs && dlsym(theirs, "module_buffer"));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static void library_of_other_mounts(struct same_rig *r)
+{
+	library_in_mounts(r, 0);
+}
+
+static void library_of_raw_mounts(struct same_rig *r)
+{
+	library_in_mounts(r, SYS_setns);
+}
+
 static void library_of_other_root(struct same_rig *r)
 {
 	library_of_others(r, 0);
@@ -742,6 +790,8 @@ static const struct same_case cases[] = {
 	{ "new_pids", new_pids, SAME_LAZY, 0 },
 	{ "enters", enters, SAME_LAZY, 0 },
 	{ "new_root", new_root, SAME_LAZY, 0 },
+	{ "library_of_other_mounts", library_of_other_mounts, SAME_UNIX | SAME_BARE | SAME_PLAIN, 0 },
+	{ "library_of_raw_mounts", library_of_raw_mounts, SAME_UNIX | SAME_BARE | SAME_PLAIN, 0 },
 	{ "library_of_other_root", library_of_other_root, SAME_UNIX | SAME_BARE | SAME_PLAIN, 0 },
 	{ "library_of_raw_root", library_of_raw_root, SAME_UNIX | SAME_BARE | SAME_PLAIN, 0 },
 	{ "memory_is_shut", memory_is_shut, SAME_LAZY, 0 },
