@@ -136,7 +136,7 @@ static void know_source(struct watched *w, const struct fd_entry *source, const 
 static void use_passes(struct watched *w)
 {
 	if (relaxed(w->fresh))
-		set_relaxed(w->passes, relaxed(w->fresh));
+		atomic_store_explicit(&w->passes, relaxed(w->fresh), memory_order_release);
 	set_relaxed(w->fresh, 0);
 }
 
@@ -235,7 +235,7 @@ static bool know_route(struct watched *w, struct stats_route *route, int fd,
 	set_relaxed(w->sink_generation, relaxed(sink->generation));
 	set_relaxed(w->counts, (uint8_t)why);
 	set_relaxed(w->write_caller, write_caller);
-	set_relaxed(w->route, route);
+	atomic_store_explicit(&w->route, route, memory_order_release); /* after what it tells of */
 	use_passes(w);
 	set_relaxed(site->last, w);
 	return true;
@@ -319,7 +319,8 @@ OFTEN struct watched *watch_pass(const void *buf, size_t n, int fd, const void *
 	struct watched *w = entry_of((uintptr_t)buf);
 	uint32_t asked = relaxed(w->asked);
 
-	return relaxed(w->passes) && (n == asked || (n < asked && relaxed(w->smaller))) &&
+	return atomic_load_explicit(&w->passes, memory_order_acquire) &&
+	       (n == asked || (n < asked && relaxed(w->smaller))) &&
 	       goes_on(w, buf, fd, caller) ? w : NULL;
 }
 
@@ -341,7 +342,8 @@ uint8_t watch_ahead(const void *buf, int fd, const struct site *site)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
 
-	if (!relaxed(w->route) || !goes_on(w, buf, fd, (const void *)site->caller))
+	if (!atomic_load_explicit(&w->route, memory_order_acquire) ||
+	    !goes_on(w, buf, fd, (const void *)site->caller))
 		return 0;
 	return relaxed(w->given) < PASS_CHUNKS / 2 ? (uint8_t)(2 * relaxed(w->given) + 1) : PASS_CHUNKS;
 }
@@ -378,7 +380,7 @@ static APART bool wrote_elsewhere(struct watched *w, size_t n, int fd, const voi
 	if (relaxed(w->looked) || tells(relaxed(w->why)))
 		return false;
 	last = relaxed(site->last);
-	route = last ? relaxed(last->route) : NULL;
+	route = last ? atomic_load_explicit(&last->route, memory_order_acquire) : NULL;
 	if (!route || relaxed(last->fd) != relaxed(w->fd) ||
 	    relaxed(last->caller) != (const void *)site->caller || !same_way(last, fd, caller) ||
 	    relaxed(last->why) != relaxed(w->why) ||
@@ -395,7 +397,7 @@ static APART bool wrote_elsewhere(struct watched *w, size_t n, int fd, const voi
 OFTEN bool watch_wrote(const void *buf, size_t n, int fd, const void *caller)
 {
 	struct watched *w = entry_of((uintptr_t)buf);
-	struct stats_route *route = relaxed(w->route);
+	struct stats_route *route = atomic_load_explicit(&w->route, memory_order_acquire);
 
 	if (!is_chunk(w, buf, n))
 		return false;
