@@ -169,7 +169,6 @@ static COLD void requests(const void *p, int n)
 
 /* ---- by hand: arguments that vary, and more to do than to open ---- */
 
-/* The coarse clocks never leave the vDSO; shunt itself asks for them where it may not look here. */
 /*
  * For the CPU's clocks the vDSO makes the system call, which is not libc's then and is dispatched
  * (guard.h): event loops that ask them each time (haproxy) had 16384 of those in a second.
@@ -188,6 +187,7 @@ static int clock_of_kernel(clockid_t clock, struct timespec *t)
 	return r < 0 ? -1 : 0;
 }
 
+/* The coarse clocks never leave the vDSO; shunt itself asks for them where it may not look here. */
 EXPORT int clock_gettime(clockid_t clock, struct timespec *t)
 {
 	if (landing_any() && clock != CLOCK_MONOTONIC_COARSE && clock != CLOCK_REALTIME_COARSE)
