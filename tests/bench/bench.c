@@ -10,10 +10,11 @@
  *
  *   bench drain FD | feed FD             the far end of a route: takes, or gives, all it can
  *   bench count CONTROL COMMAND...       runs COMMAND; a line asks what it has used so far
+ *   bench keep CONTROL COMMAND...        the same, and nothing is counted
  *   bench serve FILE CHUNK THREADS       a server; prints its port
  *   bench crowd PORT COUNT               COUNT clients at a time
  *   bench fetch PORT PATH COUNT KEEP     a client of HTTP servers
- *   bench echo RELAY UPSTREAM COUNT BEFORE   both ends of a relay
+ *   bench echo UPSTREAM COUNT BEFORE RELAY...   both ends of a relay, or of two in turn
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -142,7 +143,7 @@ int main(int argc, char **argv)
 	} programs[] = {
 		{ "work", work_main, 2 },   { "drain", drain_main, 1 }, { "feed", feed_main, 1 },
 		{ "count", count_main, 2 }, { "serve", serve_main, 3 }, { "crowd", crowd_main, 2 },
-		{ "fetch", fetch_main, 4 }, { "echo", echo_main, 4 },
+		{ "fetch", fetch_main, 4 }, { "echo", echo_main, 4 },   { "keep", keep_main, 2 },
 	};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

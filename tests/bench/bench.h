@@ -58,6 +58,7 @@ void loop_arm(char *buf, size_t chunk, int chunks);
 int drain_main(char **word); /* peer.c */
 int feed_main(char **word);
 int count_main(char **word); /* count.c */
+int keep_main(char **word);
 int serve_main(char **word); /* serve.c */
 int crowd_main(char **word); /* crowd.c */
 int fetch_main(char **word); /* fetch.c */

@@ -191,6 +191,30 @@ def servers(data):
         yield svg(figure, f'servers{file_size}'), 'Thin lines: the middle half of the runs.'
 
 
+def ratios(ax, names, spreads_of, limit):
+    """A dot a row, the middle half of the runs behind it; 1 is even, a dotted line the limit."""
+    y = range(len(names))
+    ax.axvline(1, color='#c6ccd1', linewidth=1)
+    ax.axvline(limit, color='#b5482a', linewidth=1, linestyle=':')
+    ax.hlines(y, [s['q1'] for s in spreads_of], [s['q3'] for s in spreads_of],
+              color=COLOUR['shunt'], linewidth=4, alpha=0.3)
+    ax.plot([s['median'] for s in spreads_of], y, 'o', color=COLOUR['shunt'], markersize=5)
+    ax.set_yticks(y, names)
+    ax.tick_params(axis='y', colors=INK)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.grid(axis='y', visible=False)
+
+
+def latency(data):
+    lines = data['lines']
+    if lines:
+        figure, ax = plt.subplots(figsize=(WIDTH, 0.7 + 0.35 * len(lines)))
+        ratios(ax, [d['relay'] for d in lines], [d['ratio'] for d in lines], 1.03)
+        ax.set_title('shunt / plain: a byte there and back')
+        figure.tight_layout()
+        yield svg(figure, 'latency'), 'Bars: the middle half of the runs.'
+
+
 def cold(data):
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.7 + 0.5 * len(data)), sharey=True)
     names = [('one thread' if d['how'] == 'loop' else 'reads elsewhere') + f", {size(d['chunk'])}"
@@ -209,7 +233,7 @@ def cold(data):
 
 
 DRAWERS = {'loops': loops, 'hooks': hooks, 'guesses': guesses, 'scale': scale, 'servers': servers,
-           'cold': cold}
+           'cold': cold, 'latency': latency}
 
 
 def draw(name, data):

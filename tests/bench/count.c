@@ -3,10 +3,13 @@
  * count.c - runs a server and tells what it has used so far, children and theirs included.
  *
  *   count CONTROL [NAME=VALUE...] COMMAND...
+ *   keep CONTROL [NAME=VALUE...] COMMAND...
  *
  * The words in front of COMMAND are put into its environment only. Each line on CONTROL is answered
- * with the counts since its start; when CONTROL ends, COMMAND is asked to end, and its status
- * is ours.
+ * with the counts since its start; "detail 1" counts more from then on, see counter.c. When CONTROL
+ * ends, COMMAND is asked to end, and its status is ours. keep counts nothing, and its
+ * answers mean nothing: an event makes each change of the running process dearer, which is no
+ * thing to measure a latency with.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -21,7 +24,7 @@
 #include "bench.h"
 
 /* The child waits with its exec until the counters are there. */
-static pid_t start(char **word)
+static pid_t start(char **word, bool counted)
 {
 	int ready[2];
 	char byte;
@@ -31,7 +34,8 @@ static pid_t start(char **word)
 		err(1, "fork");
 	if (pid > 0) {
 		close(ready[0]);
-		counters_open(pid);
+		if (counted)
+			counters_open(pid);
 		close(ready[1]);
 		return pid;
 	}
@@ -46,15 +50,19 @@ static pid_t start(char **word)
 	err(127, "%s", *word ? *word : "no command");
 }
 
-int count_main(char **word)
+static int run(char **word, bool counted)
 {
 	int control = (int)number(word[0]), status = 0;
 	struct counts c;
 	char text[512];
+	ssize_t n;
 	pid_t pid;
 
-	pid = start(word + 1);
-	while (recv(control, text, sizeof(text), 0) > 0) {
+	pid = start(word + 1, counted);
+	while ((n = recv(control, text, sizeof(text) - 1, 0)) > 0) {
+		text[n] = '\0';
+		if (strncmp(text, "detail ", 7) == 0)
+			counters_detail(number(text + 7));
 		c = counters_now();
 		text[0] = '\0';
 		counts_print(text, sizeof(text), &c);
@@ -65,4 +73,14 @@ int count_main(char **word)
 	if (waitpid(pid, &status, 0) != pid)
 		err(1, "wait");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+int count_main(char **word)
+{
+	return run(word, true);
+}
+
+int keep_main(char **word)
+{
+	return run(word, false);
 }

@@ -2,10 +2,13 @@
 /*
  * echo.c - how long a byte takes to the far end of a relay and back.
  *
- *	bench echo RELAY UPSTREAM COUNT BEFORE
+ *	bench echo UPSTREAM COUNT BEFORE RELAY...
  *
- * listens at UPSTREAM, connects to the relay at RELAY, sends BEFORE bytes that way first, and then
- * COUNT single ones. The answer: the median of the round trips, in ns.
+ * listens at UPSTREAM, connects to the relays at these ports, sends BEFORE bytes through each, and
+ * then COUNT single ones. With two relays these go in turn, and each second turn begins
+ * with the second relay: what slows the machine down for a while slows down both, and each comes
+ * behind the other as often. A line for each relay: the median of its round trips and what
+ * nine of ten stay below, in ns. With two, a last line: the median of second / first, turn by turn.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -19,7 +22,14 @@
 #include <unistd.h>
 #include "bench.h"
 
+enum { RELAYS = 2, WARM = 200 };
+
 static size_t before;
+static struct {
+	int fd;
+	double *ns;
+	pthread_t far;
+} relay[RELAYS];
 
 static int listen_at(size_t port)
 {
@@ -44,7 +54,7 @@ static void no_delay(int fd)
 /* Reads all of N bytes and throws them away. */
 static void take(int fd, size_t n)
 {
-	static char part[1 << 20];
+	static _Thread_local char part[1 << 20];
 	ssize_t r;
 
 	for (; n > 0; n -= (size_t)r)
@@ -52,7 +62,7 @@ static void take(int fd, size_t n)
 			err(1, "echo read");
 }
 
-/* The far end. */
+/* The far end of one relay, no matter of which. */
 static void *answer(void *argument)
 {
 	int fd = accept(*(int *)argument, NULL, NULL);
@@ -77,43 +87,74 @@ static void send_before(int fd)
 			err(1, "echo write");
 }
 
-static uint64_t round_trip(int fd)
+static double round_trip(int fd)
 {
 	uint64_t start = now_ns();
 	char byte = 'x';
 
 	if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
 		err(1, "echo");
-	return now_ns() - start;
+	return (double)(now_ns() - start);
 }
 
 static int smaller(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
 
+/* Connected, and with nothing of what was sent before still under way. */
+static void relay_open(int i, int *listener, int port, size_t count)
+{
+	relay[i].ns = calloc(count, sizeof(*relay[i].ns));
+	if (!relay[i].ns || pthread_create(&relay[i].far, NULL, answer, listener) != 0)
+		err(1, "echo");
+	relay[i].fd = tcp_connect(port, 0);
+	no_delay(relay[i].fd);
+	send_before(relay[i].fd);
+	for (int k = 0; k < WARM; k++)
+		round_trip(relay[i].fd);
+}
+
+/* All turns; returns how long the second took of the first, a figure for each turn, or NULL. */
+static double *turns_take(int relays, size_t count)
+{
+	double *pair = relays > 1 ? calloc(count, sizeof(*pair)) : NULL;
+
+	for (size_t turn = 0; turn < count; turn++) {
+		for (int k = 0; k < relays; k++) {
+			int i = relays > 1 ? (int)(turn & 1) ^ k : k;
+
+			relay[i].ns[turn] = round_trip(relay[i].fd);
+		}
+		if (pair)
+			pair[turn] = relay[1].ns[turn] / relay[0].ns[turn];
+	}
+	return pair;
+}
+
 int echo_main(char **word)
 {
-	size_t count = number(word[2]);
-	uint64_t *ns = calloc(count, sizeof(*ns));
-	int listener = listen_at(number(word[1])), fd;
-	pthread_t far;
+	size_t count = number(word[1]);
+	int listener = listen_at(number(word[0])), relays = 0;
+	double *pair;
 
-	before = number(word[3]);
-	if (!ns || !count || pthread_create(&far, NULL, answer, &listener) != 0)
-		err(1, "echo");
-	fd = tcp_connect((int)number(word[0]), 0);
-	no_delay(fd);
-	send_before(fd);
-	for (int i = 0; i < 100; i++)
-		round_trip(fd);
-	for (size_t i = 0; i < count; i++)
-		ns[i] = round_trip(fd);
-	shutdown(fd, SHUT_WR);
-	pthread_join(far, NULL);
-	qsort(ns, count, sizeof(*ns), smaller);
-	printf("%llu\n", (unsigned long long)ns[count / 2]);
+	before = number(word[2]);
+	if (!count)
+		errx(2, "no round trips");
+	for (word += 3; *word && relays < RELAYS; word++)
+		relay_open(relays++, &listener, (int)number(*word), count);
+	pair = turns_take(relays, count);
+	for (int i = 0; i < relays; i++) {
+		shutdown(relay[i].fd, SHUT_WR);
+		pthread_join(relay[i].far, NULL);
+		qsort(relay[i].ns, count, sizeof(*relay[i].ns), smaller);
+		printf("%.0f %.0f\n", relay[i].ns[count / 2], relay[i].ns[count * 9 / 10]);
+	}
+	if (pair) {
+		qsort(pair, count, sizeof(*pair), smaller);
+		printf("%.6f\n", pair[count / 2]);
+	}
 	return 0;
 }

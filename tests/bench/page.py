@@ -19,6 +19,8 @@ memory is what is resident while all are connected and none takes anything.''',
 same server with its own sendfile or splice, where it has one.''',
     'echo': 'One byte at a time, by way of a relay: how long until it is back, and whether that is '
             'longer under shunt. At once, and after the relay has landed what came before.',
+    'latency': '''One byte at a time, through a real relay that runs plainly and one that runs under
+shunt, in turn, both being up. Below the dotted line is as good as plain.''',
     'cold': '''The file is dropped from the page cache first. A server that reads in another thread
 expects its writes not to wait for the disk: the bars say how long a slow call (the 99th percentile)
 takes.'''}

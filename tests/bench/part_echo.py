@@ -33,12 +33,12 @@ class Relay:
 
     def echo(self, bench, count, before):
         """The median of COUNT round trips, in ns."""
-        words = [bench.program, 'echo', self.port, self.upstream, count, before]
+        words = [bench.program, 'echo', self.upstream, count, before, self.port]
         with start([str(w) for w in words], FAR, stdout=subprocess.PIPE) as process:
             said = process.communicate()[0]
         if process.returncode != 0:
             raise OSError(f'echo failed: {said!r}')
-        return int(said)
+        return int(said.split()[0])
 
     def stop(self):
         self.process.terminate()

@@ -2,6 +2,7 @@
 """Real servers of the distribution: CPU a GiB, requests a second, latency."""
 import contextlib, os, re, shutil, subprocess
 import figures
+from relays import Haproxy
 from server import SERVERS
 from worker import ENV, FAR, since
 
@@ -107,7 +108,7 @@ def run(bench, say):
     say('files: they are settled in 11 s, for servers that do not own them')
     bench.place.settle(aged=True)
     data = {'cpu': [], 'rates': [], 'skipped': [], 'wrk': bool(shutil.which('wrk'))}
-    for kind in SERVERS:
+    for kind in SERVERS + (Haproxy,):
         if why := kind.lacks():
             data['skipped'].append(f'{kind.name}: {why}')
             continue

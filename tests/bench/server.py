@@ -26,6 +26,7 @@ def listening(port):
 class Server:
     """A row: PACKAGE brings PROGRAM; CONFIGURED is the file under servers/, or None."""
     client, own, root, keeps, configured, words = 'http', None, False, False, None, {}
+    how = 'count'
 
     def __init__(self, bench, way, www):
         self.bench, self.www, self.port = bench, www, free_port()
@@ -33,7 +34,8 @@ class Server:
         self.log = open(os.path.join(self.run, 'log'), 'w+')
         self.prepare()
         conf = self.write(self.own[1] if way == 'own' else self.own[0] if self.own else '')
-        self.counted = Counted(bench, self.command(conf), way == 'shunt', log=self.log)
+        self.counted = Counted(bench, self.command(conf), way == 'shunt', log=self.log,
+                               how=self.how)
         self.wait()
 
     @classmethod
@@ -73,10 +75,19 @@ class Server:
                 raise RuntimeError(f'{self.name} did not start: {self.log.read()[-400:]}')
             time.sleep(0.05)
 
+    def loaded(self):
+        """Whether shunt is in it: who passes on a byte at a time has nothing to report."""
+        with open(f'/proc/{self.counted.pid()}/maps') as f:
+            return os.path.realpath(self.bench.library) in f.read()
+
+    def path(self, name):
+        """What HTTP asks for to get the file NAME."""
+        return f'/{name}'
+
     def fetch(self, name, count, keep):
         """COUNT transfers, discarded; the number of bytes."""
-        done = subprocess.run([self.bench.program, 'fetch', str(self.port), f'/{name}', str(count),
-                               str(int(keep))], env=ENV, capture_output=True, text=True,
+        done = subprocess.run([self.bench.program, 'fetch', str(self.port), self.path(name),
+                               str(count), str(int(keep))], env=ENV, capture_output=True, text=True,
                               preexec_fn=lambda: os.sched_setaffinity(0, {FAR}))
         if done.returncode:
             raise RuntimeError(f'{self.name}: {done.stderr.strip()}')
@@ -146,42 +157,4 @@ class Perl(Server):
         return ['perl', script, str(self.port), self.www]
 
 
-class Haproxy(Server):
-    """A relay in front of an nginx that is not counted, and runs where the client does."""
-    name, program, package, configured = 'haproxy', 'haproxy', 'haproxy', 'haproxy.cfg'
-    own, keeps = ('', 'option splice-response'), True
-    backend = None
-
-    @classmethod
-    def lacks(cls):
-        return super().lacks() or Nginx.lacks()
-
-    def prepare(self):
-        self.backend = Backend(self.bench, self.name, self.www)
-        self.words = {'BACKEND': self.backend.port}
-
-    def command(self, conf):
-        return ['haproxy', '-db', '-f', conf]
-
-    def stop(self):
-        self.backend.process.terminate()
-        self.backend.process.wait()
-        self.backend.log.close()
-        return super().stop()
-
-
-class Backend(Nginx):
-    """Uncounted, with its own sendfile."""
-
-    def __init__(self, bench, name, www):
-        self.bench, self.www, self.port = bench, www, free_port()
-        self.run = bench.place.directory(f'run-{name}-backend-{self.port}')
-        self.log = open(os.path.join(self.run, 'log'), 'w+')
-        self.process = start(self.command(self.write('on')), FAR, stdout=self.log, stderr=self.log)
-        while not listening(self.port):
-            if self.process.poll() is not None:
-                raise RuntimeError('nginx as a backend did not start')
-            time.sleep(0.05)
-
-
-SERVERS = (Nginx, Apache, Vsftpd, Python, Php, Perl, Haproxy)
+SERVERS = (Nginx, Apache, Vsftpd, Python, Php, Perl)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The measured processes: started plain and under shunt, pinned, asked in turn."""
-import glob, json, os, signal, socket, subprocess
+import glob, json, os, signal, socket, subprocess, time
 
 COUNTS = ('cycles', 'user', 'ins_user', 'ins_kernel', 'cpu', 'wall')
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(('SHUNT', 'LD_', 'LIBSHUNT'))}
@@ -130,24 +130,44 @@ class Worker:
 
 
 class Counted:
-    """A server, run by `bench count` in a session of its own."""
+    """A server, run by `bench count` in a session of its own; or by `bench keep`, uncounted."""
 
-    def __init__(self, bench, command, shunt=False, log=None, output=None):
+    def __init__(self, bench, command, shunt=False, log=None, output=None, how='count'):
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         env, self.begin = bench.preload() if shunt else ({}, None)
         words = [f'{k}={v}' for k, v in env.items()]
-        self.process = start([bench.program, 'count', str(control.fileno()), *words, *command],
+        self.process = start([bench.program, how, str(control.fileno()), *words, *command],
                              NEAR, [control.fileno()], start_new_session=True, stderr=log,
                              stdout=output or log)
         control.close()
 
     def used(self):
         """The counts of the server and all its children since it was started."""
-        self.control.send(b'?')
+        return self.ask('?')
+
+    def ask(self, words):
+        self.control.send(words.encode())
         answer = self.control.recv(1024)
         if not answer:
             raise RuntimeError(f'a server ended with status {self.process.wait()}')
         return counts(answer.decode().split())
+
+    def detail(self):
+        """Counts from now on more than cycles and CPU time, as Worker.detail does."""
+        self.ask('detail 1')
+
+    def at_rest(self):
+        """
+        The counts when they change no more, or after a second: who served a client may end after
+        the client has gone. What comes later still is counted with the next transfer, not lost.
+        """
+        end, now = time.time() + 1, self.used()
+        while time.time() < end:
+            time.sleep(0.01)
+            before, now = now, self.used()
+            if now['cpu'] == before['cpu']:
+                break
+        return now
 
     def pid(self):
         """The server itself: the child of `bench count`."""
