@@ -215,6 +215,16 @@ def latency(data):
         yield svg(figure, 'latency'), 'Bars: the middle half of the runs.'
 
 
+def relays(data):
+    for file_size in sorted({d['size'] for d in data['lines']}, reverse=True):
+        lines = [d for d in data['lines'] if d['size'] == file_size]
+        figure, ax = plt.subplots(figsize=(WIDTH, 0.7 + 0.3 * len(lines)))
+        ratios(ax, [d['server'] for d in lines], [d['gain'] for d in lines], 0.98)
+        ax.set_title(f'files of {size(file_size)}iB: plain / shunt')
+        figure.tight_layout()
+        yield svg(figure, f'relays{file_size}'), 'Bars: the middle half of the pairs.'
+
+
 def cold(data):
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.7 + 0.5 * len(data)), sharey=True)
     names = [('one thread' if d['how'] == 'loop' else 'reads elsewhere') + f", {size(d['chunk'])}"
@@ -233,7 +243,7 @@ def cold(data):
 
 
 DRAWERS = {'loops': loops, 'hooks': hooks, 'guesses': guesses, 'scale': scale, 'servers': servers,
-           'cold': cold, 'latency': latency}
+           'cold': cold, 'latency': latency, 'relays': relays}
 
 
 def draw(name, data):

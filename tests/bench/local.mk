@@ -9,7 +9,7 @@ EXTRA_DIST += doc/performance.md tests/bench/run tests/bench/figures.py \
 	tests/bench/machine.py tests/bench/page.py \
 	tests/bench/charts.py tests/bench/page.css tests/bench/part_cold.py tests/bench/part_echo.py \
 	tests/bench/part_guesses.py tests/bench/part_hooks.py tests/bench/part_latency.py \
-	tests/bench/part_loops.py tests/bench/part_scale.py \
+	tests/bench/part_loops.py tests/bench/part_relays.py tests/bench/part_scale.py \
 	tests/bench/part_servers.py tests/bench/relays.py tests/bench/server.py tests/bench/worker.py \
 	tests/bench/servers/apache2.conf tests/bench/servers/haproxy.cfg \
 	tests/bench/servers/nginx.conf tests/bench/servers/nginx-stream.conf \

@@ -21,6 +21,9 @@ same server with its own sendfile or splice, where it has one.''',
             'longer under shunt. At once, and after the relay has landed what came before.',
     'latency': '''One byte at a time, through a real relay that runs plainly and one that runs under
 shunt, in turn, both being up. Below the dotted line is as good as plain.''',
+    'relays': '''CPU of a transfer: two of each server are up, one plain and one under shunt, and
+asked in turn. Above 1 shunt spends less. What comes from sockets and pipes in small chunks is left
+alone, and must cost nothing: the dotted line is the limit of 0.98.''',
     'cold': '''The file is dropped from the page cache first. A server that reads in another thread
 expects its writes not to wait for the disk: the bars say how long a slow call (the 99th percentile)
 takes.'''}
