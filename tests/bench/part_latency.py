@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Latency: how long a single byte takes through a real relay and back, plain and under shunt.
 
-Both relays of a pair are up, and bytes go through them in turn (echo.c). Each run is made twice, the
-second time with the roles of the two swapped: if being first or second made a difference, the two
-columns would show it."""
+Both relays of a pair are up, and bytes go through them in turn (echo.c). Each run is made twice,
+the second time with the roles of the two swapped: if being first or second made a difference, the
+two columns would show it."""
 import contextlib, subprocess
 import figures
 from relays import Haproxy, Redir, Rinetd
@@ -37,18 +37,23 @@ def once(bench, upstream, relays, order):
                   'pairs': p[4] if order == WAYS else 1 / p[4]}
 
 
-def line(kind, bench):
-    upstream, runs = free_port(), []
+def one_start(kind, bench, order, rounds):
+    """All runs of two relays that are started in this ORDER."""
+    upstream, relays = free_port(), {}
     with contextlib.ExitStack() as stack:
-        relays = {}
-        for way in WAYS:
+        for way in order:
             relays[way] = kind(bench, way, bench.place.path, upstream)
             stack.callback(relays[way].stop)
             if relays[way].loaded() != (way == 'shunt'):
                 raise RuntimeError(f'{kind.name}: the {way} one is not what it should be')
-        for _ in range(bench.rounds(31, 21)):
-            for order in (WAYS, WAYS[::-1]):
-                runs.append(once(bench, upstream, relays, order))
+        return [once(bench, upstream, relays, roles)
+                for _ in range(rounds) for roles in (WAYS, WAYS[::-1])]
+
+
+def line(kind, bench):
+    runs = []
+    for order, rounds in bench.starts(WAYS, 30, 20):
+        runs += one_start(kind, bench, order, rounds)
     return {'relay': kind.name, 'count': bench.pick(*COUNT), 'runs': runs,
             'firsts': {way: figures.summary([r['ratio'] for r in runs if r['first'] == way])
                        for way in WAYS},

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Relays and CGI servers, and the file servers: cycles of a transfer, plain and shunt in pairs.
 
-Both are up, with a processor for them and one for all else. Transfers are taken in turn, each second
-pair the other way round, and the ratio is that of each pair: what drifts more slowly than two
-transfers take is not in it."""
+Both are up, with a processor for them and one for all else. Transfers are taken in turn, each
+second pair the other way round, and the ratio is that of each pair: what drifts more slowly than
+two transfers take is not in it."""
 import contextlib
 import figures
 from relays import RELAYS
@@ -14,7 +14,7 @@ TITLE = 'Relays and servers, pair by pair'
 WAYS = ('plain', 'shunt')
 # bytes of the file, and how often it is asked for in one run
 SIZES = {256 << 10: 64, 64 << 20: 1}
-WARM = 3  # runs in which shunt learns the loop, and measures whether it pays
+WARM = 2  # runs in which shunt learns the loop, and measures whether it pays
 
 
 def transfer(server, size):
@@ -27,50 +27,48 @@ def transfer(server, size):
 
 
 def taken(running, size, rounds):
+    """RUNNING in turn; each second time the other way round."""
     runs = {way: [] for way in WAYS}
     for turn in range(rounds):
-        for way in WAYS if turn % 2 == 0 else WAYS[::-1]:
+        for way in list(running)[::-1] if turn % 2 else running:
             runs[way].append(transfer(running[way], size))
     return runs
 
 
-def line(running, size, bench):
-    """The costs; instructions are counted by detail(), later."""
-    taken(running, size, WARM)
-    runs = taken(running, size, bench.rounds(31, 101))
-    total = size * SIZES[size]
-    unit = figures.unit(runs['plain'][0])
-    scale = 1 if unit == 'cycles' else 1024
-    costs = {way: [figures.cost(s) / total * scale for s in runs[way]] for way in WAYS}
-    return {'size': size, 'unit': unit, 'gain': figures.ratio(costs['plain'], costs['shunt']),
-            'cost': {way: figures.summary(costs[way]) for way in WAYS}}
-
-
-def detail(running, size, bench):
-    """Instructions a KiB, of the program and of the kernel for it."""
-    runs = taken(running, size, bench.rounds(5, 11))
-    total = size * SIZES[size] / 1024
-    return {key: {way: figures.median_of(s[key] / total for s in runs[way]) for way in WAYS}
-            for key in ('ins_user', 'ins_kernel')}
-
-
-def one_server(kind, bench, www, say):
-    """Its lines, one for each size."""
-    sizes = bench.pick(list(SIZES)[1:], list(SIZES))
+def one_start(kind, bench, www, size, order, rounds):
+    """
+    Two servers, started in this ORDER: what the runs took, some more in which instructions are
+    counted, and what shunt reports.
+    """
     with contextlib.ExitStack() as stack:
-        running = {'plain': kind(bench, 'plain', www)}
-        stack.callback(running['plain'].stop)
-        running['shunt'] = kind(bench, 'shunt', www)
-        lines = []
-        for size in sizes:
-            say(f'{kind.name} {figures.size(size)}')
-            lines.append({'server': kind.name, **line(running, size, bench)})
+        running = {}
+        for way in order:
+            running[way] = kind(bench, way, www)
+            if way == 'plain':
+                stack.callback(running[way].stop)
+        taken(running, size, WARM)
+        runs = taken(running, size, rounds)
         for server in running.values():
             server.counted.detail()
-        for d in lines:
-            d.update(detail(running, d['size'], bench))
-        report = running['shunt'].stop()
-    return [{**d, 'report': report} for d in lines]
+        return runs, taken(running, size, bench.pick(2, 5)), running['shunt'].stop()
+
+
+def line(kind, bench, www, size):
+    """The report is that of the last start."""
+    runs, detail = ({way: [] for way in WAYS} for _ in range(2))
+    for order, rounds in bench.starts(WAYS, 32, 100):
+        *started, report = one_start(kind, bench, www, size, order, rounds)
+        for all_runs, more in zip((runs, detail), started):
+            for way in WAYS:
+                all_runs[way] += more[way]
+    total, unit = size * SIZES[size], figures.unit(runs['plain'][0])
+    scale = 1 if unit == 'cycles' else 1024
+    costs = {way: [figures.cost(s) / total * scale for s in runs[way]] for way in WAYS}
+    return {'server': kind.name, 'size': size, 'unit': unit, 'report': report,
+            'gain': figures.ratio(costs['plain'], costs['shunt']),
+            'cost': {way: figures.summary(costs[way]) for way in WAYS},
+            **{key: {way: figures.median_of(s[key] / total * 1024 for s in detail[way])
+                     for way in WAYS} for key in ('ins_user', 'ins_kernel')}}
 
 
 def run(bench, say):
@@ -83,8 +81,10 @@ def run(bench, say):
     for kind in RELAYS + SERVERS:
         if why := kind.lacks():
             data['skipped'].append(f'{kind.name}: {why}')
-        else:
-            data['lines'] += one_server(kind, bench, www, say)
+            continue
+        for size in bench.pick(list(SIZES)[1:], list(SIZES)):
+            say(f'{kind.name} {figures.size(size)}')
+            data['lines'].append(line(kind, bench, www, size))
     return data
 
 

@@ -30,7 +30,7 @@ class Server:
 
     def __init__(self, bench, way, www):
         self.bench, self.www, self.port = bench, www, free_port()
-        self.run = bench.place.directory(f'run-{self.name}-{way}', 0o755)
+        self.run = bench.place.directory(f'run-{self.name}-{way}-{self.port}')
         self.log = open(os.path.join(self.run, 'log'), 'w+')
         self.prepare()
         conf = self.write(self.own[1] if way == 'own' else self.own[0] if self.own else '')

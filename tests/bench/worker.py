@@ -24,6 +24,16 @@ class Bench:
     def pick(self, quick, full):
         return full if self.full else quick
 
+    def starts(self, ways, quick, full):
+        """
+        (order, rounds) of each start of what is up at the same time: a process keeps for its life
+        what its memory happens to lie on, and who starts first may have the better of it.
+        """
+        rounds = self.rounds(quick, full)
+        count = min(self.pick(2, 4), rounds)
+        for i in range(count):
+            yield ways[::-1] if i % 2 else ways, -(-rounds // count)
+
     def preload(self):
         """The environment of a process under shunt, and what its reports' names begin with."""
         self.serial += 1
