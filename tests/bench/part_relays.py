@@ -13,7 +13,7 @@ from worker import since
 TITLE = 'Relays and servers, pair by pair'
 WAYS = ('plain', 'shunt')
 # bytes of the file, and how often it is asked for in one run
-SIZES = {256 << 10: 64, 64 << 20: 1}
+SIZES = {256 << 10: 16, 64 << 20: 1}
 WARM = 2  # runs in which shunt learns the loop, and measures whether it pays
 
 

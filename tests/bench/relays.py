@@ -4,7 +4,7 @@
 They get what they send from a socket or a pipe. What is at the far end of a relay is not counted,
 and runs where the client does: an nginx with the files, or, for the latency of single bytes, what
 listens at the port that the relay is told; then the relay itself is not counted either."""
-import os, time
+import atexit, os, time
 from server import Nginx, ROOT, Server, free_port, listening
 from worker import FAR, start
 
@@ -17,6 +17,7 @@ class Backend(Nginx):
         self.run = bench.place.directory(f'run-{name}-backend-{self.port}')
         self.log = open(os.path.join(self.run, 'log'), 'w+')
         self.process = start(self.command(self.write('on')), FAR, stdout=self.log, stderr=self.log)
+        atexit.register(self.process.terminate)  # also where the run ends with an error
         while not listening(self.port):
             if self.process.poll() is not None:
                 raise RuntimeError('nginx as a backend did not start')
