@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <pthread.h>
 
@@ -93,6 +94,24 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
 }
 
 /*
+ * Would a write to FD, which blocks, not wait? It goes on until what is queued has come to the
+ * limit, while poll says no much earlier: at two thirds for TCP, at a quarter for a UNIX socket.
+ */
+static bool has_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t n = sizeof(memory);
+
+	if (prim_poll(&p, 1, 0) != 0)
+		return p.revents == POLLOUT;
+	return prim_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &n) == 0 &&
+	       n > SK_MEMINFO_WMEM_QUEUED * sizeof(*memory) &&
+	       memory[SK_MEMINFO_WMEM_QUEUED] < memory[SK_MEMINFO_SNDBUF] &&
+	       memory[SK_MEMINFO_WMEM_ALLOC] < memory[SK_MEMINFO_SNDBUF];
+}
+
+/*
  * Does a call that was cut short, or interrupted, go on? splice_to_socket() (since 6.5) looks for
  * signals before it sends anything, and so is cut where a write is not, which looks only when it
  * has to wait. So where there is room the handler came a little earlier. In it the program may
@@ -101,11 +120,9 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
  */
 static bool goes_on(int fd, const struct fd_entry *e, uint32_t generation, const struct segment *g)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-
 	if (e->generation != generation || !segment_is_pinned(g))
 		return false;
-	return fd_is_nonblocking(fd) || (prim_poll(&p, 1, 0) == 1 && p.revents == POLLOUT);
+	return fd_is_nonblocking(fd) || has_room(fd);
 }
 
 /*

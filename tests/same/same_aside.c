@@ -574,6 +574,15 @@ static void world_stopped(struct same_rig *r)
 	same_write(r);
 }
 
+static ssize_t write_all(int fd, const char *p, size_t n)
+{
+	size_t done = 0;
+
+	for (ssize_t m = 0; done < n && m >= 0; done += m > 0 ? (size_t)m : 0)
+		m = write(fd, p + done, n - done);
+	return (ssize_t)done;
+}
+
 /* A debugger comes, stops it in the loop, looks about, and goes. */
 static void traced(struct same_rig *r)
 {
@@ -604,10 +613,10 @@ static void traced(struct same_rig *r)
 	if (write(pair[0], &c, 1) != 1)
 		return;
 	/*
-	 * as long as it takes, over the same part of the file; a wait that a signal of no one's
-	 * interrupts goes on
+	 * as long as it takes, over the same part of the file; a read goes on, while a write that waits
+	 * for room is cut, here as plainly: how long the parts are is the scheduler's
 	 */
-	same_write(r);
+	same_say("written", write_all(r->sink, r->buf, r->got));
 	while (recv(pair[0], &c, 1, MSG_DONTWAIT) != 1)
 		if (pread(r->source, r->buf, r->size, 70000) != (ssize_t)r->size)
 			same_say("short", 1);

@@ -515,7 +515,7 @@ static void alarm_storm(struct same_rig *r)
 
 static long cut, interrupted, wrong;
 
-/* One chunk of LARGE bytes to a socket that has room for it, and out of it again. */
+/* One chunk of N bytes to a socket that has room for it, and out of it again. */
 static void pass_large(const int *pair, char *p, char *is, size_t n)
 {
 	ssize_t w = write(pair[0], p, n);
@@ -532,13 +532,13 @@ static void pass_large(const int *pair, char *p, char *is, size_t n)
 
 /*
  * A write to a socket that has room does not wait, so no signal cuts it, whatever SA_RESTART says.
+ * The chunks are of N bytes; ROOM is what is asked for, of which the kernel makes the double.
  */
-static void storm_over_room(struct same_rig *r)
+static void storm_over(struct same_rig *r, size_t n, int room)
 {
 	struct itimerval often = { { 0, 60 }, { 0, 60 } }, never = { { 0, 0 }, { 0, 0 } };
-	enum { LARGE = 2 * SAME_CHUNK };
-	char *p = mmap(NULL, 2 * LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int pair[2], room = 8 * LARGE, fd = open("../data", O_RDONLY);
+	char *p = mmap(NULL, 2 * n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int pair[2], fd = open("../data", O_RDONLY);
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
 		return;
@@ -547,14 +547,25 @@ static void storm_over_room(struct same_rig *r)
 		handle(SIGALRM, note, restart ? SA_RESTART : 0);
 		setitimer(ITIMER_REAL, &often, NULL);
 		for (int i = 0; i < 1500; i++)
-			if (pread(fd, p, LARGE, (i % 32) * LARGE) == LARGE)
-				pass_large(pair, p, p + LARGE, LARGE);
+			if (pread(fd, p, n, (i % 32) * 2 * SAME_CHUNK) == (ssize_t)n)
+				pass_large(pair, p, p + n, n);
 		setitimer(ITIMER_REAL, &never, NULL);
 	}
 	same_say("interrupted", interrupted);
 	same_say("cut", cut);
 	same_say("wrong", wrong);
 	more(r);
+}
+
+static void storm_over_room(struct same_rig *r)
+{
+	storm_over(r, 2 * SAME_CHUNK, 16 * SAME_CHUNK);
+}
+
+/* Room for a chunk, but a third of the chunk is enough for poll to say that there is none. */
+static void storm_over_little_room(struct same_rig *r)
+{
+	storm_over(r, 5 * SAME_CHUNK, 3 * SAME_CHUNK);
 }
 
 /* The child of a vfork has its parent's handlers, and is shown the same. */
@@ -779,6 +790,7 @@ static const struct same_case cases[] = {
 	{ "usual_words", usual_words, 0, 0 },
 	{ "alarm_storm", alarm_storm, SAME_LAZY, 0 },
 	{ "storm_over_room", storm_over_room, SAME_LAZY, 0 },
+	{ "storm_over_little_room", storm_over_little_room, SAME_LAZY, 0 },
 	{ "shown_to_vforked", shown_to_vforked, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
