@@ -123,6 +123,7 @@ long process_raw_fork(long number, long a, long b, long c, long d, long e)
  * ---- vfork ---- from vfork.S. The mark is set in memory that parent and child
  * share, for the thread that waits: the child is that thread to libc.
  */
+static __thread bool leaves_guard __attribute__((tls_model("initial-exec")));
 void vfork_prepare(void);
 long vfork_done(long result);
 
@@ -133,7 +134,7 @@ void vfork_prepare(void)
 	if (!hook_passive())
 		landing_open_all();
 	if (!thread_passive)
-		guard_leave(); /* the call is not libc's, and its child returns first */
+		leaves_guard = guard_leave(); /* the call is not libc's, and its child returns first */
 	thread_passive++;
 	errno = saved;
 }
@@ -141,7 +142,7 @@ void vfork_prepare(void)
 long vfork_done(long result)
 {
 	thread_passive--;
-	if (!thread_passive)
+	if (!thread_passive && leaves_guard)
 		guard_enter();
 	if (result >= 0)
 		return result;

@@ -60,6 +60,9 @@ void sig_init(void);
  */
 bool sig_own_faults(void);
 
+/* It was put there: is it still, whatever calls nobody heard? Asks the kernel. */
+bool sig_faults_in_front(void);
+
 /* Did it? Then every new thread has an alternate stack from its birth. */
 bool sig_faults_owned(void);
 

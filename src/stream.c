@@ -18,6 +18,7 @@
 #include "arena.h"
 #include "config.h"
 #include "fill.h"
+#include "guard.h"
 #include "land.h"
 #include "maps.h"
 #include "prim.h"
@@ -680,6 +681,10 @@ ssize_t stream_read(int fd, struct fd_entry *e, void *buf, size_t n, struct site
 	}
 	if (*why != VERDICT_REWRITTEN)
 		return LAND_PLAINLY;
+	*why = VERDICT_LEARNING;
+	if (!guard_gather()) /* with the program's own mask, so before any lock */
+		return LAND_PLAINLY;
+	guard_landed();
 	ret = read_on(&a, why);
 	leave(a.in);
 	leave(a.copy);
