@@ -45,6 +45,7 @@ void *arena_alloc(size_t size)
 {
 	unsigned c = class_of(size);
 	struct lock_held held;
+	void *fresh_block = NULL;
 	struct block *b;
 
 	if (c > LARGEST)
@@ -54,9 +55,10 @@ void *arena_alloc(size_t size)
 	if (b)
 		free_list[c] = b->next;
 	else
-		b = cut((size_t)1 << c);
+		fresh_block = cut((size_t)1 << c);
 	lock_drop(&arena_lock, &held);
-	return b ? memset(b, 0, size) : NULL;
+	/* what was cut just now is the kernel's zeros: most of it will never be touched */
+	return b ? memset(b, 0, size) : fresh_block;
 }
 
 void arena_free(void *p, size_t size)
