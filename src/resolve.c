@@ -2,10 +2,10 @@
 /*
  * resolve.c - the real functions behind the hooks.
  *
- * Those that serve data, memory, signals and processes are found at once, before
+ * Those that serve memory, and the four that REAL_LIVE names, are found at once, before
  * anything of the program's runs as a rule; hooks that are called even earlier (by
- * another preload's constructor, by the allocator inside dlsym) come here first. Those
- * that only open are more than half, and a program calls few of them: each is found when it is
+ * another preload's constructor, by the allocator inside dlsym) come here first. Of the others,
+ * some 250, a program calls a dozen: each is found when it is
  * first called, in tables that are read without a lock and do not change, since objects that
  * were there at the start stay. What libc lacks fails with ENOSYS.
  */
@@ -79,16 +79,20 @@ static COLD void resolve(void **real, const char *name, uint32_t hash)
 
 /* As code, since a table of pointers to names would have to be relocated at each start. */
 #define RESOLVE(name) resolve((void **)&real_##name, #name, symbols_hash(#name, sizeof(#name) - 1));
-#define IS_LATE(class) (__builtin_strcmp(#class, "late") == 0)
+#define IS_FIRST(class) (__builtin_strcmp(#class, "memory") == 0)
 static COLD void resolve_first(void)
 {
 #define HOOK(ret, name, params, args, class)                                                      \
-	if (!IS_LATE(class))                                                                      \
+	if (IS_FIRST(class))                                                                      \
 		RESOLVE(name)
 #define HOOK_OPEN(ret, name, params, args, open)
 #include "hooks.def"
 #undef HOOK
 #undef HOOK_OPEN
+	RESOLVE(read)
+	RESOLVE(write)
+	RESOLVE(recv)
+	RESOLVE(send)
 	/* those that choose their own implementation: dlsym is not to be called later */
 	RESOLVE(time)
 	RESOLVE(gettimeofday)
@@ -98,7 +102,7 @@ static COLD void resolve_first(void)
 static COLD void resolve_others(void)
 {
 #define HOOK(ret, name, params, args, class)                                                      \
-	if (IS_LATE(class))                                                                       \
+	if (!IS_FIRST(class))                                                                     \
 		RESOLVE(name)
 #define HOOK_OPEN(ret, name, params, args, open) RESOLVE(name)
 #include "hooks.def"
@@ -159,11 +163,9 @@ COLD void hook_find(void **real, const char *name)
 	int saved = errno;
 
 	hook_resolve();
-	if (within || *real)
-		return;
-	within = true;
-	resolve(real, name, symbols_hash(name, strlen(name)));
-	within = false;
+	/* within hook_resolve; later nothing stands in the way, also not of a handler in here */
+	if (atomic_load_explicit(&resolved, memory_order_acquire))
+		resolve(real, name, symbols_hash(name, strlen(name)));
 	errno = saved;
 }
 
