@@ -76,6 +76,17 @@ static enum verdict refuse(const struct fd_entry *e, const void *buf, size_t n)
 	return config.engines & ENGINE_SENDFILE ? VERDICT_REWRITTEN : VERDICT_ENGINE_OFF;
 }
 
+/*
+ * Will what is read at SITE go where nothing is rewritten, as the last chunk did? Another sink makes
+ * itself known by its first chunk.
+ */
+static bool sink_refuses(const struct site *site)
+{
+	uint8_t kind = relaxed(site->sink);
+
+	return kind != STATS_KIND_TCP && kind != STATS_KIND_UNIX && kind != STATS_KIND_UNKNOWN;
+}
+
 enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct site *site,
 			 struct pass *pass)
 {
@@ -90,6 +101,10 @@ enum verdict land_wanted(struct fd_entry *e, const void *buf, size_t n, struct s
 	l = landing_find((uintptr_t)buf);
 	/* what another loop did with the same memory says nothing of this one */
 	v = site_ready(site, l && l->site == site ? &l->patience : NULL, n, pass);
+	if (v == VERDICT_REWRITTEN && unlikely(sink_refuses(site))) {
+		patience_lost(l && l->site == site ? &l->patience : &site->patience, VERDICT_SINK_KIND);
+		return VERDICT_SINK_KIND;
+	}
 	if (v == VERDICT_REWRITTEN && !fill_possible())
 		v = VERDICT_LIMIT;
 	return v;
