@@ -175,7 +175,7 @@ static struct pair *find_pair(const struct pair_key *key, const struct pair_chun
 	return p;
 }
 
-struct stats_route *pair_route(const struct pair_chunk *c, struct fd_entry *sink)
+static struct stats_route *row_of(const struct pair_chunk *c, struct fd_entry *sink)
 {
 	struct pair_key key;
 	struct pair *p = atomic_load_explicit(&sink->pair, memory_order_acquire);
@@ -198,6 +198,15 @@ struct stats_route *pair_route(const struct pair_chunk *c, struct fd_entry *sink
 	if (relaxed(c->read_site->pair) != p)
 		atomic_store_explicit(&c->read_site->pair, p, memory_order_release);
 	return relaxed(p->route);
+}
+
+struct stats_route *pair_route(const struct pair_chunk *c, struct fd_entry *sink)
+{
+	struct stats_route *r = row_of(c, sink);
+
+	if (unlikely(relaxed(c->write_site->alone) || relaxed(c->read_site->alone)))
+		site_counted(c->read_site, c->write_site, relaxed(r->chunks));
+	return r;
 }
 
 /*

@@ -33,16 +33,14 @@ static uint32_t load(const uint32_t *p)
 
 const struct stats_site *walk_site(const struct stats *s, int index)
 {
-	if (index < 0 || index >= STATS_SITES)
-		return NULL;
-	if (atomic_load_explicit(&s->site[index].state, memory_order_acquire) != 2)
+	if (index < 0 || index >= STATS_SITES || !walk_is_site(&s->site[index]))
 		return NULL;
 	return &s->site[index];
 }
 
 unsigned walk_frames(const struct stats_site *site)
 {
-	uint32_t n = load(&site->frame_count);
+	uint32_t n = atomic_load_explicit(&site->frame_count, memory_order_acquire);
 
 	return n < 1 ? 1 : n > STATS_FRAMES ? STATS_FRAMES : n;
 }

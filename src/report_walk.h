@@ -64,6 +64,14 @@ static inline bool walk_used(const _Atomic uint32_t *state)
 	return atomic_load_explicit(state, memory_order_relaxed) != 0;
 }
 
+/* Is SITE complete? More frames may yet come behind the first. */
+static inline bool walk_is_site(const struct stats_site *site)
+{
+	uint32_t state = atomic_load_explicit(&site->state, memory_order_acquire);
+
+	return state == 2 || state == STATS_SITE_ALONE;
+}
+
 /* The site of INDEX in S, NULL if it is none or not complete. */
 const struct stats_site *walk_site(const struct stats *s, int index);
 

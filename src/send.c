@@ -149,7 +149,7 @@ static size_t advance(const struct segment *g, size_t n, struct stats_route *rou
  */
 static void name_mmap(struct site *site)
 {
-	if (unlikely(site->wanted))
+	if (unlikely(site->wanted) && site_index(site) < 0)
 		site_name(site);
 }
 

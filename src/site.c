@@ -6,6 +6,12 @@
 #include "pair.h"
 #include "unwind.h"
 
+/*
+ * To load libunwind and to walk two stacks takes as long as 64 chunks of 4 KiB, and most processes
+ * that others start pass on fewer than this: they never do.
+ */
+enum { WALK_AFTER = 256 };
+
 enum { SITES = 512, PROBES = 16, LEVELS = 12, SINK_LEVELS = 3, EDGE_LEVELS = 8, STEADY = 64 };
 
 /*
@@ -42,25 +48,51 @@ struct site *site_of(const void *caller)
 	return &nowhere;
 }
 
+/* Not now (in a signal handler, it seems): again after 1, 2, 4, 8 ... calls. */
+static bool is_time(struct site *site)
+{
+	uint32_t tries = atomic_fetch_add_explicit(&site->names, 1, memory_order_relaxed);
+
+	return !(tries & (tries + 1));
+}
+
+/* The frames above come behind the caller, whose index stays. */
+static void walk(struct site *site)
+{
+	if (unwind_site((const void *)site->caller) != UNWIND_NOT_NOW)
+		site->alone = false;
+	site->wanted = false;
+}
+
 void site_name(struct site *site)
 {
 	int known = atomic_load_explicit(&site->stats, memory_order_relaxed), index;
+	bool alone;
 
-	if (likely(known != SITE_UNNAMED && known != SITE_LATER))
+	if (likely(known != SITE_UNNAMED && known != SITE_LATER)) {
+		if (unlikely(relaxed(site->wanted) && relaxed(site->alone)))
+			walk(site);
 		return;
-	/* not now (in a signal handler, it seems): again after 1, 2, 4, 8 ... calls */
-	if (known == SITE_LATER) {
-		uint32_t tries = atomic_fetch_add_explicit(&site->names, 1, memory_order_relaxed);
-
-		if (tries & (tries + 1))
-			return;
 	}
-	index = unwind_site((const void *)site->caller);
+	if (known == SITE_LATER && !is_time(site))
+		return;
+	index = unwind_caller((const void *)site->caller, &alone);
+	site->alone = index >= 0 && alone;
 	atomic_store(&site->stats, index >= 0 ? index + 1 : index);
 	if (index >= 0)
 		pair_site_named(site, index);
 	if (index != SITE_LATER)
 		site->wanted = false;
+}
+
+void site_counted(struct site *read_site, struct site *write_site, uint64_t chunks)
+{
+	if (chunks < WALK_AFTER)
+		return;
+	if (relaxed(write_site->alone) && is_time(write_site))
+		walk(write_site);
+	if (relaxed(read_site->alone) && is_time(read_site))
+		read_site->wanted = true;
 }
 
 /* How many chunks of N bytes have to be seen written whole before one lands. */

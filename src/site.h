@@ -33,7 +33,8 @@ struct site {
 	_Atomic uint8_t head, tail; /* whole pages at the buffer's ends that the program touches each time */
 	_Atomic uint32_t edge_wait; /* landings until these are tried lazily again */
 	_Atomic uint8_t edge_level; /* edges that were learned: edge_wait is 16 * 4 ^ level */
-	_Atomic bool wanted;        /* a row of the report waits for its name */
+	_Atomic bool wanted;        /* a row of the report waits for its name, or for its frames */
+	_Atomic bool alone;         /* named by its caller; the frames above are not known yet */
 	_Atomic bool crosses;       /* another thread writes than reads */
 	_Atomic uint8_t sink;       /* enum stats_kind of what its chunks were last written to */
 	struct pays pays;           /* of streams read here */
@@ -52,7 +53,7 @@ static inline int site_index(const struct site *site)
 	return known > 0 ? known - 1 : -1;
 }
 
-/* Is SITE to be named at its next call? Where that could not be done it is not hurried any more. */
+/* Is SITE to be named, or walked, at its next call? Where that could not be done it is not hurried any more. */
 static inline bool site_names_next(const struct site *site)
 {
 	return relaxed(site->wanted) && relaxed(site->stats) != SITE_LATER;
@@ -67,6 +68,12 @@ struct site *site_of(const void *caller);
  * handlers, which it notices itself. Keeps errno.
  */
 void site_name(struct site *site);
+
+/*
+ * A row of READ_SITE and WRITE_SITE, which is called now, has counted CHUNKS: if it is time, those of
+ * them that are their caller alone have their stacks walked, the first at its next call.
+ */
+void site_counted(struct site *read_site, struct site *write_site, uint64_t chunks);
 
 /*
  * May a chunk of N bytes land here now? REWRITTEN, LEARNING, or while there is to wait, which is

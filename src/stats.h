@@ -83,9 +83,12 @@ struct stats_frame {
 	char symbol[STATS_SYMBOL]; /* "" when none is known */
 };
 
+/* The state of a site of which the caller is known and the stack was not walked yet. */
+enum { STATS_SITE_ALONE = 3 };
+
 struct stats_site {
-	_Atomic uint32_t state; /* 0 free, 1 being written, 2 valid */
-	uint32_t frame_count;
+	_Atomic uint32_t state; /* 0 free, 1 being written, 2 valid, 3 valid, see STATS_SITE_ALONE */
+	_Atomic uint32_t frame_count; /* grows once, from 1, behind what it counts */
 	struct stats_frame frame[STATS_FRAMES]; /* innermost first: the caller of the hook */
 };
 

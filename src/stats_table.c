@@ -35,9 +35,17 @@ struct stats_site *stats_site_take(struct stats *s)
 	return NULL;
 }
 
-void stats_site_publish(struct stats_site *site)
+void stats_site_publish(struct stats_site *site, bool alone)
 {
-	atomic_store_explicit(&site->state, 2, memory_order_release);
+	atomic_store_explicit(&site->state, alone ? STATS_SITE_ALONE : 2, memory_order_release);
+}
+
+bool stats_site_claim(struct stats_site *site)
+{
+	uint32_t alone = STATS_SITE_ALONE;
+
+	return atomic_load_explicit(&site->state, memory_order_relaxed) == alone &&
+	       atomic_compare_exchange_strong(&site->state, &alone, 2);
 }
 
 static void copy_frame(struct stats *to, struct stats_frame *frame, const struct stats *from)
@@ -48,23 +56,42 @@ static void copy_frame(struct stats *to, struct stats_frame *frame, const struct
 	frame->symbol[STATS_SYMBOL - 1] = '\0';
 }
 
+/* All frames of SITE from the one of number FIRST on. */
+static void copy_frames(struct stats *to, struct stats_site *copy, const struct stats *from,
+			const struct stats_site *site, unsigned first)
+{
+	unsigned count = walk_frames(site);
+
+	memcpy(copy->frame + first, site->frame + first, (count - first) * sizeof(copy->frame[0]));
+	for (unsigned i = first; i < count; i++)
+		copy_frame(to, &copy->frame[i], from);
+	atomic_store_explicit(&copy->frame_count, count, memory_order_release);
+}
+
+static bool is_alone(const struct stats_site *site)
+{
+	return atomic_load_explicit(&site->state, memory_order_acquire) == STATS_SITE_ALONE;
+}
+
 int stats_site_copy(struct stats *to, const struct stats *from, const struct stats_site *site)
 {
 	struct stats_site *copy;
 
 	if (!site)
 		return -1;
-	for (int i = 0; i < STATS_SITES && walk_used(&to->site[i].state); i++)
-		if (walk_same_site(to, walk_site(to, i), from, site))
-			return i;
+	for (int i = 0; i < STATS_SITES && walk_used(&to->site[i].state); i++) {
+		copy = &to->site[i];
+		if (!walk_same_site(to, walk_site(to, i), from, site))
+			continue;
+		if (!is_alone(site) && stats_site_claim(copy))
+			copy_frames(to, copy, from, site, 1);
+		return i;
+	}
 	copy = stats_site_take(to);
 	if (!copy)
 		return -1;
-	copy->frame_count = walk_frames(site);
-	memcpy(copy->frame, site->frame, copy->frame_count * sizeof(copy->frame[0]));
-	for (unsigned i = 0; i < copy->frame_count; i++)
-		copy_frame(to, &copy->frame[i], from);
-	stats_site_publish(copy);
+	copy_frames(to, copy, from, site, 0);
+	stats_site_publish(copy, is_alone(site));
 	return (int)(copy - to->site);
 }
 

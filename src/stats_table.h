@@ -5,7 +5,9 @@
  *
  * No lock: a row is taken by its state word (0 free, 1 being written, 2 valid), so two
  * writers may at worst make the same entry twice, which readers add up; a writer that
- * dies half way leaves an entry that nobody reads. Safe in a signal handler.
+ * dies half way leaves an entry that nobody reads. A site that is its caller alone (3) becomes 2
+ * when somebody sets about to add the frames above; they count when they are all there. Safe in a
+ * signal handler.
  */
 #ifndef SHUNT_STATS_TABLE_H
 #define SHUNT_STATS_TABLE_H
@@ -19,7 +21,13 @@ uint32_t stats_module(struct stats *s, const char *path, size_t max);
 
 /* A place for a site, to be filled in and then published; NULL when there is no room. */
 struct stats_site *stats_site_take(struct stats *s);
-void stats_site_publish(struct stats_site *site);
+void stats_site_publish(struct stats_site *site, bool alone);
+
+/*
+ * SITE is its caller alone: true for the one who is to write the other frames, and then to set
+ * frame_count.
+ */
+bool stats_site_claim(struct stats_site *site);
 
 /*
  * The index in TO of SITE of FROM, which may hold anything; copied if it is not there. -1: no room.

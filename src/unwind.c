@@ -2,7 +2,7 @@
 /*
  * unwind.c - see unwind.h.
  *
- * libunwind is opened when the first site is named, and only for us: as a DT_NEEDED
+ * libunwind is opened when the first stack is walked, and only for us: as a DT_NEEDED
  * of a preload its _Unwind_* would take the place of those of the compiler in
  * every process, C++ exceptions and pthread_cancel with them. Where it cannot be had
  * (a chroot, or not built in) a site is the caller of the hook alone: below another root than the
@@ -44,6 +44,12 @@ struct trace {
  */
 static __thread uintptr_t inside __attribute__((tls_model("initial-exec")));
 
+/*
+ * There are sites that are their caller alone, and whose stack may be walked later: before there are
+ * threads is the last time to load libunwind for that, whether a report is wanted or not.
+ */
+static _Atomic bool waiting;
+
 #ifdef HAVE_LIBUNWIND
 
 enum { STEPS = 64 }; /* as far as is looked for the caller */
@@ -66,6 +72,12 @@ static struct {
 static bool may_be_loaded(void)
 {
 	return atomic_load(&lib.state) == 0 && thread_single();
+}
+
+/* Now, or later: is there a stack to be walked at all? */
+static bool may_walk(void)
+{
+	return atomic_load(&lib.state) > 0 || may_be_loaded();
 }
 
 /* No handler of the program's may leave it by longjmp. */
@@ -133,6 +145,11 @@ static bool may_be_loaded(void)
 	return false;
 }
 
+static bool may_walk(void)
+{
+	return false;
+}
+
 static void load_library(void)
 {
 }
@@ -159,7 +176,7 @@ static void load_early(void)
 {
 	int saved = errno;
 
-	if (may_be_loaded() && report_path_wanted() && !sig_in_handler())
+	if (may_be_loaded() && (report_path_wanted() || atomic_load(&waiting)) && !sig_in_handler())
 		load_library();
 	errno = saved;
 }
@@ -188,8 +205,7 @@ static int find(const struct stats *s, const struct trace *t)
 		const struct stats_site *site = &s->site[i];
 		unsigned same = 0;
 
-		if (atomic_load_explicit(&site->state, memory_order_acquire) != 2 ||
-		    site->frame_count != t->count)
+		if (!walk_is_site(site) || site->frame_count != t->count)
 			continue;
 		while (same < t->count && site->frame[same].address == t->at[same])
 			same++;
@@ -203,8 +219,7 @@ static int find(const struct stats *s, const struct trace *t)
 static int find_caller(const struct stats *s, uintptr_t caller)
 {
 	for (int i = 0; i < STATS_SITES && walk_used(&s->site[i].state); i++)
-		if (atomic_load_explicit(&s->site[i].state, memory_order_acquire) == 2 &&
-		    s->site[i].frame[0].address == caller)
+		if (walk_is_site(&s->site[i]) && s->site[i].frame[0].address == caller)
 			return i;
 	return -1;
 }
@@ -253,17 +268,39 @@ static void name_frame(struct stats *s, struct stats_frame *frame, uintptr_t add
 	format_text(&f, place.name);
 }
 
-static int add(struct stats *s, const struct trace *t)
+/* All frames of T from the one of number FIRST on. */
+static void name_frames(struct stats *s, struct stats_site *site, const struct trace *t, unsigned first)
+{
+	for (unsigned i = first; i < t->count; i++)
+		name_frame(s, &site->frame[i], t->at[i]);
+	atomic_store_explicit(&site->frame_count, t->count, memory_order_release);
+}
+
+static int add(struct stats *s, const struct trace *t, bool alone)
 {
 	struct stats_site *site = stats_site_take(s);
 
 	if (!site)
 		return UNWIND_FULL;
-	site->frame_count = t->count;
-	for (unsigned i = 0; i < t->count; i++)
-		name_frame(s, &site->frame[i], t->at[i]);
-	stats_site_publish(site);
+	name_frames(s, site, t, 0);
+	stats_site_publish(site, alone);
 	return (int)(site - s->site);
+}
+
+static bool is_alone(const struct stats *s, int index)
+{
+	return atomic_load_explicit(&s->site[index].state, memory_order_acquire) == STATS_SITE_ALONE;
+}
+
+/* The site that is T's caller alone gets the other frames; -1 if there is none. */
+static int complete(struct stats *s, const struct trace *t)
+{
+	int i = find_caller(s, t->at[0]);
+
+	if (i < 0 || !stats_site_claim(&s->site[i]))
+		return -1;
+	name_frames(s, &s->site[i], t, 1);
+	return i;
 }
 
 /*
@@ -296,9 +333,11 @@ static int walk_and_add(struct stats *s, uintptr_t caller)
 	thread_passive--;
 	if (t.count == 0)
 		t.at[t.count++] = caller;
-	index = find(s, &t);
+	index = complete(s, &t);
 	if (index < 0)
-		index = add(s, &t);
+		index = find(s, &t);
+	if (index < 0)
+		index = add(s, &t, false);
 	if (index >= 0 && names)
 		stats_site_copy(names, s, &s->site[index]);
 	return index;
@@ -321,20 +360,63 @@ bool unwind_inside(void)
 	return inside != 0;
 }
 
-int unwind_site(const void *caller)
+/* Where a library calls, the frames above are what tells one site from another. */
+static bool is_of_program(uintptr_t caller)
+{
+	const struct link_map *map = find_object(caller - 1);
+
+	return map && map == _r_debug.r_map;
+}
+
+static int add_alone(struct stats *s, uintptr_t caller)
+{
+	struct stats *names = stats_family_names();
+	struct trace t = { .count = 1, .at = { caller } };
+	int index = add(s, &t, true);
+
+	atomic_store(&waiting, true);
+	if (index >= 0 && names)
+		stats_site_copy(names, s, &s->site[index]);
+	return index;
+}
+
+static int name(uintptr_t caller, bool *alone)
+{
+	struct stats *s = stats_get();
+	int index = find_named(s, caller);
+
+	if (index >= 0 && (*alone || !is_alone(s, index))) {
+		*alone = is_alone(s, index);
+		return index;
+	}
+	*alone = *alone && may_walk() && is_of_program(caller);
+	return *alone ? add_alone(s, caller) : walk_and_add(s, caller);
+}
+
+/* *ALONE: will the caller alone do? And did it have to? */
+static int site_by(const void *caller, bool *alone)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	int saved = errno, index = UNWIND_NOT_NOW;
-	struct stats *s;
 
 	if (!(inside && here < inside) && !is_stepped() && !sig_in_handler()) {
 		inside = here;
-		s = stats_get();
-		index = find_named(s, (uintptr_t)caller);
-		if (index < 0)
-			index = walk_and_add(s, (uintptr_t)caller);
+		index = name((uintptr_t)caller, alone);
 		inside = 0;
 	}
 	errno = saved;
 	return index;
+}
+
+int unwind_site(const void *caller)
+{
+	bool alone = false;
+
+	return site_by(caller, &alone);
+}
+
+int unwind_caller(const void *caller, bool *alone)
+{
+	*alone = true;
+	return site_by(caller, alone);
 }

@@ -226,8 +226,8 @@ static bool know_route(struct watched *w, struct stats_route *route, int fd,
 	const struct fd_entry *source = fd_peek(relaxed(w->fd));
 	struct site *site = relaxed(w->site);
 
-	if (!source || why == VERDICT_REWRITTEN || route->rest || site_names_next(site) ||
-	    relaxed(w->reader) != self_tid())
+	if (!source || why == VERDICT_REWRITTEN || route->rest ||
+	    (site_names_next(site) && !relaxed(site->alone)) || relaxed(w->reader) != self_tid())
 		return false;
 	know_source(w, source, site);
 	set_relaxed(w->sink_fd, fd);
@@ -236,7 +236,8 @@ static bool know_route(struct watched *w, struct stats_route *route, int fd,
 	set_relaxed(w->counts, (uint8_t)why);
 	set_relaxed(w->write_caller, write_caller);
 	atomic_store_explicit(&w->route, route, memory_order_release); /* after what it tells of */
-	use_passes(w);
+	if (likely(!site_names_next(site))) /* else it is to be walked at its next read */
+		use_passes(w);
 	set_relaxed(site->last, w);
 	return true;
 }

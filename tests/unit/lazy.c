@@ -175,6 +175,11 @@ int unwind_site(const void *caller)
 	return UNWIND_FULL;
 }
 
+int unwind_caller(const void *caller, bool *alone)
+{
+	return UNWIND_FULL;
+}
+
 void pair_drop_sink(struct fd_entry *e)
 {
 }

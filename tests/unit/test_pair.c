@@ -53,6 +53,13 @@ void unwind_stop(void)
 {
 }
 
+static uint64_t counted;
+
+void site_counted(struct site *read_site, struct site *write_site, uint64_t chunks)
+{
+	counted = chunks;
+}
+
 static struct stats counters[2];
 static struct stats *now = counters;
 static void (*at_peer)(void); /* done once, where a new row gets its example: under all locks */
@@ -192,6 +199,21 @@ static void same_row(void)
 	/* of the four pairs of one sink each is found again */
 	CHECK(route(0, 1, 10) == a && route(1, 1, 10) != a && rows() == 5);
 	CHECK(now->routes_lost == 0);
+}
+
+/* A site that is its caller alone is told of what its row has counted. */
+static void callers_alone(void)
+{
+	struct stats_route *r = route(0, 1, 10);
+
+	r->chunks = 17;
+	CHECK(route(0, 1, 10) == r && counted == 0);
+	for (int i = 0; i < 2; i++) {
+		counted = 0;
+		sites[i].alone = true;
+		CHECK(route(0, 1, 10) == r && counted == 17);
+		sites[i].alone = false;
+	}
 }
 
 static void names_come_later(void)
@@ -392,6 +414,7 @@ static void forked_in_the_middle(void)
 	}
 
 TEST(same_row)
+TEST(callers_alone)
 TEST(names_come_later)
 TEST(overflow)
 TEST(kept_over_a_close)
@@ -406,7 +429,8 @@ TEST(forked_in_the_middle)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_row), cmocka_unit_test(test_names_come_later),
+		cmocka_unit_test(test_same_row), cmocka_unit_test(test_callers_alone),
+		cmocka_unit_test(test_names_come_later),
 		cmocka_unit_test(test_overflow), cmocka_unit_test(test_kept_over_a_close),
 		cmocka_unit_test(test_next_connection),
 		cmocka_unit_test(test_found_again), cmocka_unit_test(test_ten_thousand_in_turn),

@@ -35,6 +35,7 @@
 #include "maps.h"
 #include "prim.h"
 #include "report.h"
+#include "report_walk.h"
 #include "shunt.h"
 #include "sig.h"
 #include "stats.h"
@@ -1457,9 +1458,13 @@ static void others_are_not_counted(void)
 	free(other);
 }
 
+static bool callers; /* the caller alone will do */
+
 __attribute__((noinline)) static int hook(void)
 {
-	int site = unwind_site(__builtin_return_address(0));
+	bool alone;
+	int site = callers ? unwind_caller(__builtin_return_address(0), &alone)
+			   : unwind_site(__builtin_return_address(0));
 
 	__asm__ volatile("" : : : "memory"); /* no tail call */
 	return site;
@@ -1546,6 +1551,53 @@ static void sites_are_named(void)
 	CHECK(site->frame_count >= 2 && strcmp(site->frame[1].symbol, "outer_function") == 0);
 #else
 	CHECK(site->frame_count == 1);
+#endif
+}
+
+/* The caller alone at first; then the frames above come into the same row, once. */
+static void sites_by_caller(void)
+{
+	const struct stats_site *site;
+
+	start();
+	callers = true;
+	CHECK(outer_function() == 0);
+	site = &stats_get()->site[0];
+	CHECK(walk_site(stats_get(), 0) == site && walk_frames(site) == 1);
+	CHECK(strcmp(site->frame[0].symbol, "calling_function") == 0);
+#ifdef HAVE_LIBUNWIND
+	CHECK(site->state == STATS_SITE_ALONE && !dlopen("libunwind.so.8", RTLD_NOW | RTLD_NOLOAD));
+	callers = false;
+	CHECK(outer_function() == 0);
+	CHECK(site->state == 2 && site->frame_count >= 2);
+	CHECK(strcmp(site->frame[1].symbol, "outer_function") == 0);
+	/* what calls out of a library says nothing without the program's frames */
+	callers = true;
+	CHECK(unwind_caller((const char *)printf + 16, &callers) == 1 && !callers);
+#endif
+}
+
+/* The next child has the name of the first, and the frames as soon as one child walked. */
+static void callers_are_shared(void)
+{
+#ifdef HAVE_LIBUNWIND
+	const struct stats_site *site;
+	pid_t pid;
+
+	report_to("report.%p", FORMAT_JSON);
+	start();
+	for (int i = 0; i < 3; i++) {
+		callers = i != 1;
+		pid = fork_program();
+		if (pid == 0) {
+			CHECK(outer_function() == 0);
+			site = &stats_get()->site[0];
+			CHECK((site->state == STATS_SITE_ALONE) == (i == 0));
+			CHECK(i == 0 ? site->frame_count == 1 : site->frame_count >= 2);
+			end_program(0);
+		}
+		CHECK(wait_for(pid) == 0);
+	}
 #endif
 }
 
@@ -1642,7 +1694,7 @@ static void program_without_argv(void)
 	C(linked_path_is_refused) C(closed_pipe) C(replaced_stderr)                               \
 	C(client_is_not_stderr) C(chrooted_child) C(chrooted_child_gives_back)                    \
 	C(chrooted_json) C(chrooted_root) C(foreign_files) C(others_are_not_counted)              \
-	C(names_are_shared) C(sites_are_named) C(threads_load_nothing) C(names_as_dladdr)         \
+	C(names_are_shared) C(sites_are_named) C(sites_by_caller) C(callers_are_shared) C(threads_load_nothing) C(names_as_dladdr)         \
 	C(sites_in_handlers_wait)                                                                 \
 	C(sites_run_out) C(program_without_argv)
 

@@ -17,11 +17,19 @@
 
 /* ---- what the rest of the library would give ---- */
 
-static int answer = UNWIND_FULL, asked, named = -1;
+static int answer = UNWIND_FULL, asked, walked, named = -1;
+static bool is_alone;
 
 int unwind_site(const void *caller)
 {
+	walked++;
+	return answer;
+}
+
+int unwind_caller(const void *caller, bool *alone)
+{
 	asked++;
+	*alone = is_alone;
 	return answer;
 }
 
@@ -298,6 +306,47 @@ static void test_names(void **state)
 	assert_int_equal(site_index(s), -1);
 }
 
+/* The stack is walked for what counts enough: 256 chunks. */
+static void test_walks(void **state)
+{
+	struct site *r, *w;
+
+	is_alone = true;
+	answer = 3;
+	walked = 0;
+	r = fresh();
+	site_name(r);
+	w = fresh();
+	site_name(w);
+	assert_true(r->alone && w->alone);
+	site_counted(r, w, 255);
+	site_name(w);
+	site_name(r);
+	assert_int_equal(walked, 0);
+	assert_false(r->wanted);
+	/* who writes is called now; who reads has to wait for its next call */
+	site_counted(r, w, 256);
+	assert_int_equal(walked, 1);
+	assert_true(r->alone && !w->alone && r->wanted && !w->wanted);
+	site_name(r);
+	assert_int_equal(walked, 2);
+	assert_false(r->alone || r->wanted);
+	assert_int_equal(site_index(r), 3);
+	site_counted(r, w, 1000);
+	site_name(r);
+	assert_int_equal(walked, 2);
+	/* in a signal handler, it seems: again after 1, 2, 4 ... calls */
+	w = fresh();
+	site_name(w);
+	answer = UNWIND_NOT_NOW;
+	walked = 0;
+	for (int i = 0; i < 64; i++)
+		site_counted(r, w, 256);
+	assert_int_equal(walked, 7);
+	assert_true(w->alone);
+	is_alone = false;
+}
+
 /* When the table is full one site serves the rest, without a name. Last: it fills the table. */
 static void test_full(void **state)
 {
@@ -330,7 +379,7 @@ int main(void)
 		cmocka_unit_test(test_patience), cmocka_unit_test(test_pass), cmocka_unit_test(test_buffer_patience),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_paid), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_walks), cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
