@@ -75,7 +75,7 @@ void arena_free(void *p, size_t size)
 	lock_drop(&arena_lock, &held);
 }
 
-void arena_forked(void)
+FORKS void arena_forked(void)
 {
 	if (atomic_load(&arena_lock.word) != 0) {
 		/* a thread that is not here was changing the lists: they are abandoned */

@@ -351,7 +351,7 @@ int fd_next_known(int from)
 	return -1;
 }
 
-void fd_forked(void)
+FORKS void fd_forked(void)
 {
 	/* entries stay true in the child: the descriptors are the same */
 	pair_forked();

@@ -13,8 +13,10 @@
 #undef _FORTIFY_SOURCE
 #include "guard.h"
 
-_Atomic bool guard_on, guard_complete, guard_wanted;
-_Atomic unsigned guard_chunks, guard_resting;
+_Atomic bool guard_on, guard_wanted;
+FORK_WRITES _Atomic bool guard_complete;
+FORK_WRITES _Atomic unsigned guard_resting;
+_Atomic unsigned guard_chunks;
 
 #if defined(__x86_64__)
 
@@ -65,7 +67,7 @@ enum { UNKNOWN, FIT, UNFIT };
  * For guard_hears_all: was the first thread asked whether it is alone, and is there what spoils it
  * for good?
  */
-static _Atomic bool asked, missed;
+static FORK_WRITES _Atomic bool asked, missed;
 
 /* ---- is it to be had? ---- */
 
@@ -263,7 +265,7 @@ void guard_misses(void)
 	guard_complete = false;
 }
 
-void guard_forked(void)
+FORKS void guard_forked(void)
 {
 	asked = guard_complete = false;
 	atomic_store(&guard_resting, 0);

@@ -47,6 +47,20 @@ void hook_find(void **real, const char *name);
  */
 void *(*hook_dlsym(void))(void *handle, const char *name);
 
+/*
+ * In a server that forks for each connection each child would look up again what the one before it
+ * called first. NEEDS is memory of zeros that the family shares: whoever finds a function late
+ * notes it there, and before a fork what others noted is found. What stands in NEEDS is not believed
+ * further than that. Keep errno.
+ */
+enum { HOOK_NEEDS = 64 };
+struct hook_needs {
+	_Atomic unsigned count;
+	_Atomic uint32_t hash[HOOK_NEEDS]; /* of the name; 0: not written yet */
+};
+void hook_share(struct hook_needs *needs);
+void hook_before_fork(void);
+
 /* The hook of that name, NULL if there is none; and what it goes on to. */
 void *hook_own(const char *name);
 void *hook_behind(const char *name);

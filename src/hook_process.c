@@ -37,12 +37,13 @@
 
 _Atomic bool process_has_kin;
 
-void process_before_fork(void)
+FORKS void process_before_fork(void)
 {
 	if (thread_passive || filter_silences())
 		return;
 	if (!relaxed(process_has_kin))
 		set_relaxed(process_has_kin, true);
+	hook_before_fork();
 	unwind_before_fork();
 	sig_before_fork();
 	landing_hold();
@@ -50,7 +51,7 @@ void process_before_fork(void)
 	stats_before_fork();
 }
 
-void process_after_fork_parent(void)
+FORKS void process_after_fork_parent(void)
 {
 	if (thread_passive || filter_silences())
 		return;
@@ -58,7 +59,7 @@ void process_after_fork_parent(void)
 	stats_forked_parent();
 }
 
-void process_after_fork_child(void)
+FORKS void process_after_fork_child(void)
 {
 	int saved = errno;
 
@@ -102,7 +103,7 @@ EXPORT pid_t _Fork(void)
 	return pid;
 }
 
-long process_raw_fork(long number, long a, long b, long c, long d, long e)
+FORKS long process_raw_fork(long number, long a, long b, long c, long d, long e)
 {
 	long pid;
 

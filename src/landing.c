@@ -33,8 +33,8 @@ static _Atomic uintptr_t *armed_lo, *armed_hi;
 static _Atomic unsigned used;              /* slots ever used: scans end here */
 static LARGE_TABLE _Atomic uint16_t granule[GRANULES]; /* armed ranges that touch it */
 static LARGE_TABLE _Atomic uint16_t hint[HINTS];       /* base -> slot + 1 */
-static struct lock arm_lock, table_lock;
-static int held; /* under arm_lock: > 0 forbids arming */
+static FORK_WRITES struct lock arm_lock, table_lock;
+static FORK_WRITES int held; /* under arm_lock: > 0 forbids arming */
 static _Atomic uint32_t generation; /* changes whenever a range is armed */
 
 static unsigned slot_of(const struct landing *l)
@@ -774,7 +774,7 @@ bool landing_fault(uintptr_t address, bool write, bool *failed)
 
 /* ---- forks and the like ---- */
 
-void landing_hold(void)
+FORKS void landing_hold(void)
 {
 	struct lock_held h;
 
@@ -783,7 +783,7 @@ void landing_hold(void)
 	lock_drop(&arm_lock, &h);
 }
 
-void landing_release(void)
+FORKS void landing_release(void)
 {
 	struct lock_held h;
 
@@ -793,7 +793,7 @@ void landing_release(void)
 }
 
 /* Nothing was armed when the process forked; what other threads held is free. */
-void landing_forked(void)
+FORKS void landing_forked(void)
 {
 	unsigned n = atomic_load(&used);
 

@@ -323,7 +323,7 @@ void mapping_forget_source(int index)
 	}
 }
 
-void mapping_forked(void)
+FORKS void mapping_forked(void)
 {
 	if (atomic_load(&table_lock.word) != 0) {
 		/* a thread that is not here was changing it: it is abandoned */

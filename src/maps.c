@@ -439,7 +439,7 @@ void maps_before_chroot(void)
 	maps_open();
 }
 
-void maps_forked(void)
+FORKS void maps_forked(void)
 {
 	lock_reset(&text_lock);
 	if (atomic_load(&maps_fd) != FD_NONE)

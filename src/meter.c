@@ -24,6 +24,7 @@ struct meter {
 static LARGE_TABLE struct meter meters[METERS];
 static LARGE_TABLE _Atomic unsigned misses;
 HOT _Atomic int meter_active;
+static _Atomic bool used; /* there was a unit */
 __thread uint64_t meter_since __attribute__((tls_model("initial-exec")));
 
 uint64_t meter_start_slow(void)
@@ -78,6 +79,7 @@ static struct meter *take(struct choice *c)
 	for (int i = 0; i < METERS; i++) {
 		struct choice *none = NULL;
 
+		used = true;
 		if (atomic_compare_exchange_strong(&meters[i].choice, &none, c)) {
 			atomic_fetch_add(&meter_active, 1);
 			return &meters[i];
@@ -347,8 +349,10 @@ void meter_spent(uintptr_t base, uint64_t since)
 		spend(m, since);
 }
 
-void meter_forked(void)
+FORKS void meter_forked(void)
 {
+	if (!used)
+		return;
 	sweep(true);
 	atomic_store(&meter_active, 0);
 }

@@ -213,7 +213,7 @@ struct stats_route *pair_route(const struct pair_chunk *c, struct fd_entry *sink
  * The rows that pairs point to are the parent's. A table that a thread was changing which is not
  * here is abandoned; its pairs, which others may remember, have no row from now on.
  */
-void pair_forked(void)
+FORKS void pair_forked(void)
 {
 	lock_reset(&route_lock);
 	for (int i = 0; i < SHARDS; i++) {

@@ -304,7 +304,7 @@ void pipes_evade(int fd)
 			return;
 }
 
-void pipes_forked(void)
+FORKS void pipes_forked(void)
 {
 	struct pipe *t = atomic_load(&table);
 	unsigned n = atomic_load(&used);

@@ -29,9 +29,9 @@ struct scratch {
 	char text[TEXT_ROOM];
 };
 
-static atomic_flag done = ATOMIC_FLAG_INIT;
+static FORK_WRITES atomic_flag done;
 
-void report_forked(void)
+FORKS void report_forked(void)
 {
 	atomic_flag_clear(&done);
 }

@@ -100,7 +100,7 @@ void report_path_init(void)
 		directory[0] = '\0';
 }
 
-void report_path_forked(void)
+FORKS void report_path_forked(void)
 {
 	/* who reads a pipe waits until the last end is closed, and a child may live on for long */
 	if (S_ISFIFO(error.was.st_mode) || S_ISSOCK(error.was.st_mode))

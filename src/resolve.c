@@ -61,6 +61,9 @@ COLD void *(*hook_dlsym(void))(void *, const char *)
 	return real;
 }
 
+static struct hook_needs *_Atomic needs;
+static _Atomic unsigned fulfilled; /* of them */
+
 static LARGE_TABLE struct symbols symbols;
 static bool usable; /* symbols tells; else only dlsym does */
 static _Atomic bool resolved;
@@ -158,14 +161,59 @@ COLD void hook_resolve(void)
 	errno = saved;
 }
 
+static void note_need(uint32_t hash)
+{
+	struct hook_needs *n = atomic_load(&needs);
+	unsigned i = n && relaxed(n->count) < HOOK_NEEDS ? atomic_fetch_add(&n->count, 1) : HOOK_NEEDS;
+
+	if (i < HOOK_NEEDS)
+		set_relaxed(n->hash[i], hash);
+}
+
 COLD void hook_find(void **real, const char *name)
 {
+	uint32_t hash = symbols_hash(name, strlen(name));
 	int saved = errno;
 
 	hook_resolve();
 	/* within hook_resolve; later nothing stands in the way, also not of a handler in here */
-	if (atomic_load_explicit(&resolved, memory_order_acquire))
-		resolve(real, name, symbols_hash(name, strlen(name)));
+	if (atomic_load_explicit(&resolved, memory_order_acquire)) {
+		resolve(real, name, hash);
+		note_need(hash);
+	}
+	errno = saved;
+}
+
+/* ---- for children ---- */
+
+void hook_share(struct hook_needs *memory)
+{
+	atomic_store(&needs, memory);
+}
+
+static COLD void resolve_hash(uint32_t hash)
+{
+#define IF_HASH(name)                                                                             \
+	if (symbols_hash(#name, sizeof(#name) - 1) == hash)                                       \
+		RESOLVE(name)
+#define HOOK(ret, name, params, args, class) IF_HASH(name)
+#define HOOK_OPEN(ret, name, params, args, open) IF_HASH(name)
+#include "hooks.def"
+#undef HOOK
+#undef HOOK_OPEN
+}
+
+FORKS void hook_before_fork(void)
+{
+	struct hook_needs *n = atomic_load(&needs);
+	unsigned i = relaxed(fulfilled);
+	uint32_t hash;
+	int saved = errno;
+
+	for (; n && i < relaxed(n->count) && i < HOOK_NEEDS && (hash = relaxed(n->hash[i])) != 0; i++)
+		resolve_hash(hash);
+	if (i != relaxed(fulfilled))
+		set_relaxed(fulfilled, i);
 	errno = saved;
 }
 

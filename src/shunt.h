@@ -40,6 +40,14 @@
 #define HOT_FIRST __attribute__((section(".bss.hot"), aligned(64)))
 
 /*
+ * What a fork changes, in the parent or the child, and who does it: in the page of those, and in one
+ * piece of code. A server that forks for each connection pays for each page that is copied, and for
+ * each stretch of code that a child has to map anew.
+ */
+#define FORK_WRITES __attribute__((section(".bss.hot.tail")))
+#define FORKS __attribute__((section(".text.hot.fork")))
+
+/*
  * The life of the library in its process. LOADING: libc's functions are not all
  * found yet, every hook passes through. LIVE: at work. ASIDE: everything was
  * filled and opened, every hook passes through for good (mode:off, skip:, seccomp).

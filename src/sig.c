@@ -46,15 +46,15 @@ struct disposition {
 _Atomic bool sig_active;
 
 static LARGE_TABLE struct disposition table[SIGNALS];
-static _Atomic int table_word;
+static FORK_WRITES _Atomic int table_word;
 static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
 _Atomic unsigned sig_must = SIG_MUST_LEARN;
 static _Atomic(sighandler_t) pipe_handler;
 static _Atomic uint64_t inherited; /* the handlers that were there before us, or are ours no more */
 static void *_Atomic restorer; /* of a handler installed by libc; NULL if not known */
-static int own_pid;
+static FORK_WRITES int own_pid;
 static bool want_endings;
-static _Atomic int ending_now;
+static FORK_WRITES _Atomic int ending_now;
 
 static const unsigned char endings[] = {
 	SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGPIPE,
@@ -146,7 +146,7 @@ bool sig_handlers_exist(void)
 	return atomic_load_explicit(&handlers_exist, memory_order_relaxed);
 }
 
-void sig_before_fork(void)
+FORKS void sig_before_fork(void)
 {
 	static unsigned forks;
 
@@ -671,7 +671,7 @@ COLD void sig_init(void)
 	errno = saved;
 }
 
-void sig_forked(void)
+FORKS void sig_forked(void)
 {
 	bool was_first = own_pid == 1;
 	uint64_t mask;

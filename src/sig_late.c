@@ -19,7 +19,7 @@
 
 enum { QUEUED = 32 }; /* from this number on more than one can wait */
 
-static struct {
+static LARGE_TABLE struct {
 	_Atomic(sig_function *) handler;
 	_Atomic bool plain;
 } fronted[QUEUED];

@@ -181,7 +181,7 @@ void site_edge_landed(struct site *site)
 		site->head = site->tail = 0;
 }
 
-void site_forked(void)
+FORKS void site_forked(void)
 {
 	/* a page of the table that was never used is not touched: forks are many */
 	if (atomic_load(&used))

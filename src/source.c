@@ -28,6 +28,7 @@ enum { WAYS = 8, SETS = SOURCES / WAYS, LOCKS = 256 };
 
 static LARGE_TABLE struct source sources[SOURCES];
 static bool set_used[SETS]; /* so that no page is touched in vain: most processes have a source or two */
+static _Atomic bool any_used; /* before a lock is taken for the first time */
 static struct lock set_lock[SETS];
 
 /* Files that this process has locked. Full: every file counts as one that may not land. */
@@ -332,6 +333,8 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 	/* a descriptor of our own is not made without closing one, which drops a lock */
 	if (locked == NEVER_AGAIN || (locked && config.source == SOURCE_LEASE))
 		return VERDICT_LOCKED;
+	if (!any_used)
+		any_used = true;
 	lock_take(&set_lock[set], &held);
 	s = find_slot(set, st);
 	if (s)
@@ -400,6 +403,8 @@ enum verdict source_adopt(int fd, const struct stat *st, int *index)
 	 */
 	if (lock_state(st->st_dev, st->st_ino) != NOT_LOCKED)
 		return VERDICT_LOCKED;
+	if (!any_used)
+		any_used = true;
 	lock_take(&set_lock[set], &held);
 	s = find_slot(set, st);
 	if (s && s->fd < 0) {
@@ -622,7 +627,7 @@ void source_written_path(int dir, const char *path)
 
 int source_next(int from)
 {
-	for (int i = from; i < SOURCES; i++) {
+	for (int i = from; any_used && i < SOURCES; i++) {
 		if (!set_used[i / WAYS])
 			i |= WAYS - 1;
 		else if (sources[i].inode)
@@ -642,10 +647,10 @@ void source_written_any(void)
 
 void source_evade(int fd)
 {
-	for (int i = 0; i < SOURCES; i++) {
+	for (int i = source_next(0); i >= 0; i = source_next(i + 1)) {
 		int high;
 
-		if (!set_used[i / WAYS] || sources[i].inode == 0 || sources[i].fd != fd)
+		if (sources[i].fd != fd)
 			continue;
 		high = prim_dup_high(fd);
 		if (high < 0) {
@@ -659,20 +664,19 @@ void source_evade(int fd)
 	}
 }
 
-void source_forked(void)
+FORKS void source_forked(void)
 {
 	lock_reset(&locks_lock);
-	for (int i = 0; i < SETS; i++)
+	for (int i = 0; any_used && i < SETS; i++)
 		lock_reset(&set_lock[i]);
 	/*
 	 * the duplicates are the child's as well; no landing is left, so those without a holder go
 	 */
-	for (int i = 0; i < SOURCES; i++)
-		if (set_used[i / WAYS])
-			sources[i].landings = sources[i].mappings = 0;
+	for (int i = source_next(0); i >= 0; i = source_next(i + 1))
+		sources[i].landings = sources[i].mappings = 0;
 	mapping_forked();
-	for (int i = 0; i < SOURCES; i++)
-		if (set_used[i / WAYS] && sources[i].fd > 0 && sources[i].holders == 0)
+	for (int i = source_next(0); i >= 0; i = source_next(i + 1))
+		if (sources[i].fd > 0 && sources[i].holders == 0)
 			let_go(&sources[i]);
 	if (config.source == SOURCE_LEASE)
 		lease_forked_all();

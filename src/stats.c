@@ -36,12 +36,12 @@
 
 enum { NOT_MADE, BEING_MADE, MADE };
 
-struct stats_own stats_own;
+FORK_WRITES struct stats_own stats_own;
 
 /* Room for the struct at a page's start, whatever the size of a page (64 KiB at most). */
 static LARGE_TABLE char room[sizeof(struct stats) + 2 * 65536];
 static _Atomic int state;
-static bool ready; /* all is made that could not be made without rights */
+static FORK_WRITES bool ready; /* all is made that could not be made without rights */
 
 static struct stats *region(void)
 {
@@ -261,14 +261,14 @@ void stats_init(int argc, char **argv)
 	report_path_init();
 }
 
-void stats_forked(void)
+FORKS void stats_forked(void)
 {
 	struct stats_own *own = &stats_own;
 	bool keep = stats_is_shared();
 
 	own->parent = own->pid;
 	own->pid = prim_getpid();
-	own->started = prim_wall();
+	own->started = own->forks_at;
 	own->ticks = 0;
 	own->ended = STATS_RUNNING;
 	own->finished = 0;

@@ -9,6 +9,7 @@
 
 #include "choice.h"
 #include "config.h"
+#include "hook.h"
 #include "prim.h"
 #include "quiet.h"
 #include "report.h"
@@ -26,6 +27,7 @@ struct shared {
 	_Atomic bool created; /* that file was made */
 	_Atomic int files;    /* of children, that stand */
 	_Atomic int stuck;    /* of these, given up by children that could not remove them */
+	struct hook_needs hooks;
 };
 
 /* Made before the first fork; NULL where there was none, or no memory. */
@@ -34,7 +36,7 @@ static struct stats *_Atomic names; /* made with it, where the family's file has
 static _Atomic bool looked; /* for the family's file, before a fork */
 
 enum { SWEEP_EVERY = 64 };
-static unsigned forks;
+static FORK_WRITES unsigned forks;
 
 struct head {
 	int32_t pid, root;
@@ -365,10 +367,12 @@ static void share(void)
 
 	if (!page)
 		return;
-	if (atomic_compare_exchange_strong(&shared, &none, page))
+	if (atomic_compare_exchange_strong(&shared, &none, page)) {
+		hook_share(&page->hooks);
 		choice_share((char *)page + shunt_page);
-	else
+	} else {
 		prim_munmap(page, shunt_page + choice_size());
+	}
 }
 
 /* Where nothing else is shared: what was found to pay. */
@@ -407,11 +411,12 @@ static void begin_family(void)
 	stats_own.forked = true;
 }
 
-void stats_before_fork(void)
+FORKS void stats_before_fork(void)
 {
 	struct shared *s;
 	struct quiet q;
 
+	stats_own.forks_at = prim_wall();
 	if (!stats_own.forked)
 		begin_family();
 	s = atomic_load(&shared);
@@ -436,7 +441,7 @@ static void sweep(void)
 	visit_family(sweep_one, NULL);
 }
 
-void stats_forked_parent(void)
+FORKS void stats_forked_parent(void)
 {
 	struct shared *s = atomic_load(&shared);
 	struct quiet q;

@@ -120,7 +120,7 @@ void tally_end(struct tallies *t)
 		set_relaxed(t->busy, false);
 }
 
-void tally_forked(void)
+FORKS void tally_forked(void)
 {
 	for (struct thread *t = thread_list(); t; t = t->next)
 		if (relaxed(t->tallies.slot[0].route))

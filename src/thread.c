@@ -36,13 +36,13 @@ __thread unsigned char thread_passive __attribute__((tls_model("initial-exec")))
 extern char __libc_single_threaded __attribute__((weak));
 
 /* Most processes have one thread: its record is here, and no block is needed. */
-static struct thread first_record;
+static FORK_WRITES struct thread first_record;
 static _Atomic(struct thread *) records;
 static _Atomic bool alien; /* a clone that libc does not know of */
 static pthread_key_t end_key;
 static bool have_key;
 
-struct thread *thread_list(void)
+FORKS struct thread *thread_list(void)
 {
 	return atomic_load_explicit(&records, memory_order_acquire);
 }
@@ -300,7 +300,7 @@ COLD void thread_init(void)
 	thread_enrol();
 }
 
-void thread_forked(void)
+FORKS void thread_forked(void)
 {
 	struct thread *self = thread_self_record;
 

@@ -181,7 +181,7 @@ static void load_early(void)
 	errno = saved;
 }
 
-void unwind_before_fork(void)
+FORKS void unwind_before_fork(void)
 {
 	if (expected)
 		load_early();

@@ -411,7 +411,7 @@ OFTEN bool watch_wrote(const void *buf, size_t n, int fd, const void *caller)
 	return true;
 }
 
-void watch_forked(void)
+FORKS void watch_forked(void)
 {
 	if (!watch_any())
 		return;

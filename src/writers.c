@@ -104,7 +104,7 @@ void writers_before_thread(void)
 	atomic_store(&writers_noted, true);
 }
 
-void writers_forked(void)
+FORKS void writers_forked(void)
 {
 	if (!atomic_exchange(&writers_noted, false))
 		return;

@@ -58,6 +58,10 @@ void hook_find(void **real, const char *name)
 {
 }
 
+void hook_share(struct hook_needs *needs)
+{
+}
+
 void shunt_stand_aside(void)
 {
 }
