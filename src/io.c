@@ -90,6 +90,7 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 		r->why = land_observe(fd, e, buf, n, at, r->site);
 		return ret;
 	}
+	site_walk(r->site);
 	if (!thread_single())
 		pthread_testcancel();
 	ret = land_read(fd, e, buf, n, at, st, r->site, &r->why);
@@ -116,6 +117,7 @@ static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, stru
 		site_name(r->site);
 	r->why = stream_wanted(fd, e, buf, n, r->site, &r->pass);
 	if (r->why == VERDICT_REWRITTEN && config.mode != MODE_OBSERVE) {
+		site_walk(r->site);
 		if (!thread_single())
 			pthread_testcancel();
 		ret = stream_read(fd, e, buf, n, r->site, &r->why, &queued);

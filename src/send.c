@@ -359,6 +359,7 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 	}
 	if (why == VERDICT_REWRITTEN) {
 		site_name(write_site);
+		site_walk(write_site);
 		why = try_engine(fd, e, iov, count, flags, write_site, ret);
 	}
 	if (why != VERDICT_REWRITTEN) {

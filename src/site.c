@@ -85,6 +85,12 @@ void site_name(struct site *site)
 		site->wanted = false;
 }
 
+void site_walk_slow(struct site *site)
+{
+	if (is_time(site))
+		walk(site);
+}
+
 void site_counted(struct site *read_site, struct site *write_site, uint64_t chunks)
 {
 	if (chunks < WALK_AFTER)

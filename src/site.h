@@ -70,6 +70,18 @@ struct site *site_of(const void *caller);
 void site_name(struct site *site);
 
 /*
+ * Something read at SITE is about to land, or was landed and is written there: the frames above it are
+ * found now, since to load libunwind later would open what is landed. As site_name.
+ */
+void site_walk_slow(struct site *site);
+
+static inline void site_walk(struct site *site)
+{
+	if (unlikely(relaxed(site->alone)))
+		site_walk_slow(site);
+}
+
+/*
  * A row of READ_SITE and WRITE_SITE, which is called now, has counted CHUNKS: if it is time, those of
  * them that are their caller alone have their stacks walked, the first at its next call.
  */
