@@ -198,8 +198,7 @@ void format_padded(struct format *f, uint64_t n, unsigned digits)
 
 	for (; digits > count; digits--)
 		format_char(f, '0');
-	for (unsigned i = 20 - count; i < 20; i++)
-		format_char(f, d[i]);
+	put(f, d + 20 - count, count);
 }
 
 void format_u64(struct format *f, uint64_t n)

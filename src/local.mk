@@ -44,7 +44,7 @@ src_libshunt_la_CFLAGS = $(AM_CFLAGS) $(UNWIND_CFLAGS) $(STACK_CFLAGS) -fvisibil
 	-ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables -fno-strict-aliasing \
 	-fno-stack-protector
 src_libshunt_la_LDFLAGS = -module -avoid-version -shared \
-	-Wl,-z,now -Wl,--sort-section=name -Wl,--version-script=src/libshunt.map
+	-Wl,-z,now -Wl,-Bsymbolic-functions -Wl,--sort-section=name -Wl,--version-script=src/libshunt.map
 src_libshunt_la_DEPENDENCIES = src/libshunt.map
 
 # The version script exports the hooks and nothing else; it is made from the tables.

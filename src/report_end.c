@@ -23,10 +23,11 @@
 
 enum { TEXT_ROOM = 4 << 20, JUST_NOW = 2000000000 };
 
+/* Most reports are one page of this: the first. */
 struct scratch {
-	struct stats head, family, file;
 	size_t length;
 	char text[TEXT_ROOM];
+	struct stats head, family, file;
 };
 
 static FORK_WRITES atomic_flag done;
@@ -120,6 +121,7 @@ static void write_report(bool family)
 	t.scratch = prim_mmap(NULL, sizeof(*t.scratch), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!prim_mmap_failed(t.scratch)) {
+		t.scratch->length = 0; /* a page that is written first comes once */
 		if (family)
 			report_family(&t);
 		else

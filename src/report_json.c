@@ -24,11 +24,13 @@ static void element(struct json *j)
 	j->comma = true;
 }
 
+/* NAME is a word of ours, which stands for itself. */
 static void key(struct json *j, const char *name)
 {
-	element(j);
-	format_json(j->f, name, strlen(name));
-	format_char(j->f, ':');
+	format_text(j->f, j->comma ? ",\"" : "\"");
+	format_text(j->f, name);
+	format_text(j->f, "\":");
+	j->comma = true;
 }
 
 static void open_with(struct json *j, char bracket)

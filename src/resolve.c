@@ -124,6 +124,7 @@ static COLD void resolve_usable_size(void)
 
 static COLD void resolve_all(void)
 {
+	real_free = NULL; /* a page that is written first comes once */
 	usable = !filter_is_sanitized() && symbols_begin(&symbols);
 	resolve_first();
 	if (!usable)
@@ -149,9 +150,13 @@ static COLD void start_sanitizer(void)
 COLD void hook_resolve(void)
 {
 	int saved = errno;
+	bool already = true;
 
-	/* dlsym of a name that is not there allocates: the hooks of the allocator cope with NULL */
-	if (within || atomic_load_explicit(&resolved, memory_order_acquire))
+	/*
+	 * dlsym of a name that is not there allocates: the hooks of the allocator cope with NULL. As
+	 * an exchange, since a page that is written first comes once.
+	 */
+	if (within || atomic_compare_exchange_strong(&resolved, &already, true))
 		return;
 	if (filter_is_sanitized())
 		start_sanitizer();

@@ -293,8 +293,10 @@ struct thread *thread_enrol(void)
 
 COLD void thread_init(void)
 {
-	if (!have_key)
+	if (!have_key) {
+		end_key = 0; /* a page that is written first comes once */
 		have_key = pthread_key_create(&end_key, at_thread_end) == 0;
+	}
 	if (!thread_list())
 		push(&first_record);
 	thread_enrol();
