@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -100,6 +101,27 @@ static bool survives(void)
 	return got == pid && status == 0;
 }
 
+/* The same text has the signals that have handlers. */
+static bool caught_known;
+static uint64_t caught;
+
+static void learn_caught(const char *text)
+{
+	static const char name[] = "\nSigCgt:\t";
+	const char *line = strstr(text, name);
+
+	if (!line)
+		return;
+	caught = strtoull(line + sizeof(name) - 1, NULL, 16);
+	caught_known = true;
+}
+
+bool filter_caught(uint64_t *signals)
+{
+	*signals = caught;
+	return caught_known;
+}
+
 /* The number behind "Seccomp:" in what /proc says of us; -1 where it says nothing. */
 static int seccomp_mode(void)
 {
@@ -114,6 +136,7 @@ static int seccomp_mode(void)
 	n = prim_read(fd, text, sizeof(text) - 1);
 	prim_close(fd);
 	text[n > 0 ? n : 0] = 0;
+	learn_caught(text);
 	line = strstr(text, name);
 	return line ? line[sizeof(name) - 1] - '0' : -1;
 }

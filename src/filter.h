@@ -20,6 +20,9 @@ extern _Atomic signed char filter_answer __attribute__((visibility("hidden")));
  */
 bool filter_ask(void);
 
+/* The signals that had handlers when filter_ask was called, as bits; false: it is not known. */
+bool filter_caught(uint64_t *signals);
+
 /*
  * There is a filter that may kill for a call that the program does not make: none is made any
  * more, in signals, threads, forks and ends neither.

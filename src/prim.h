@@ -256,7 +256,7 @@ static inline int prim_prlimit(int resource, const struct rlimit *set, struct rl
 
 /*
  * What prim_signals_block blocks: every signal; all but SIGBUS from when the fault handler is
- * in front of it (sig_own_faults), since the counters lie in a file that may be truncated; and
+ * in front of it (sig_own_bus), since the counters lie in a file that may be truncated; and
  * but SIGTRAP where a handler of ours is in front of the program's (sig_late.c).
  */
 extern uint64_t prim_critical;

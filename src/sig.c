@@ -45,7 +45,8 @@ struct disposition {
 
 _Atomic bool sig_active;
 
-static LARGE_TABLE struct disposition table[SIGNALS];
+/* Those of the ending signals, which a start writes, in one page. */
+static LARGE_TABLE struct disposition table[SIGNALS] __attribute__((aligned(4096)));
 static FORK_WRITES _Atomic int table_word;
 static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
 _Atomic unsigned sig_must = SIG_MUST_LEARN;
@@ -320,6 +321,7 @@ static void front_endings(void)
 {
 	if (!want_endings || own_pid == 1)
 		return;
+	table[0].ours = false; /* written first, a page comes once */
 	for (size_t i = 0; i < sizeof(endings); i++)
 		front_at_start(endings[i]);
 }
@@ -506,6 +508,40 @@ bool sig_faults_in_front(void)
 		if (is_fault(faults[i]) && (ask_kernel(faults[i], &k) < 0 || k.handler != (void *)fault_handler))
 			return false;
 	return true;
+}
+
+/*
+ * Was each handler that was there when the first file or socket was met put there through us? Then
+ * there is no handler with SIGBUS in a mask that the kernel knows.
+ */
+static bool all_are_known(void)
+{
+	uint64_t caught, libc = sig_bit(32) | sig_bit(33);
+
+	if (!filter_caught(&caught) || atomic_load(&raw_changes))
+		return false;
+	for (int s = 1; s < SIGNALS; s++)
+		if (caught & ~libc & sig_bit(s) && !table[s].ours && !sig_late_get(s).handler)
+			return false;
+	return true;
+}
+
+bool sig_own_bus(void)
+{
+	int saved = errno;
+	uint64_t mask;
+	bool ours;
+
+	if (atomic_load(&inherited_known) || !atomic_load(&sig_active) || atomic_load(&cannot_own) ||
+	    filter_silences() || !all_are_known())
+		return sig_own_faults();
+	table_take(&mask);
+	ours = own(SIGBUS);
+	if (ours)
+		prim_critical &= ~sig_bit(SIGBUS);
+	table_drop(&mask);
+	errno = saved;
+	return ours;
 }
 
 void *sig_restorer(void)

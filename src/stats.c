@@ -101,8 +101,10 @@ _Static_assert(sizeof(STATS_MAGIC) >= sizeof(((struct stats *)0)->magic), "magic
 /* Only with our handler in front: a page that the file cannot give is a SIGBUS. */
 static bool map_file(int fd)
 {
-	if (sig_own_faults() && map_over(MAP_SHARED, fd))
+	if (sig_own_bus() && map_over(MAP_SHARED, fd)) {
+		stats_file_thin(region(), region_size());
 		return true;
+	}
 	stats_family_remove_own();
 	return false;
 }

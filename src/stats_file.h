@@ -37,9 +37,12 @@ int stats_file_create(struct stats_file *file, int pid, uint64_t ticks, const ch
 /*
  * Maps FD, a file of struct stats. A page that cannot be had, since somebody truncated the file
  * or the file system is full, is a SIGBUS: so only where our handler is in front of it
- * (sig_own_faults), and that is told of the place. NULL if it is not, or too many are mapped.
+ * (sig_own_bus), and that is told of the place. NULL if it is not, or too many are mapped.
  */
 struct stats *stats_file_map(int fd);
+
+/* SIZE bytes at P are counters in a file: what lies round a page that is touched is not read. */
+void stats_file_thin(void *p, size_t size);
 void stats_file_unmap(struct stats *s);
 
 /* S was moved, and is no such place any more. */

@@ -390,7 +390,9 @@ static int name(uintptr_t caller, bool *alone)
 		return index;
 	}
 	*alone = *alone && may_walk() && is_of_program(caller);
-	return *alone ? add_alone(s, caller) : walk_and_add(s, caller);
+	if (*alone)
+		return add_alone(s, caller);
+	return sig_in_handler() ? UNWIND_NOT_NOW : walk_and_add(s, caller);
 }
 
 /* *ALONE: will the caller alone do? And did it have to? */
@@ -399,7 +401,7 @@ static int site_by(const void *caller, bool *alone)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	int saved = errno, index = UNWIND_NOT_NOW;
 
-	if (!(inside && here < inside) && !is_stepped() && !sig_in_handler()) {
+	if (!(inside && here < inside) && !is_stepped()) {
 		inside = here;
 		index = name((uintptr_t)caller, alone);
 		inside = 0;

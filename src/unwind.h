@@ -24,7 +24,8 @@ int unwind_site(const void *caller);
 /*
  * Names CALLER alone, as long as it is enough to know that: in the program itself, of a site that
  * has counted little yet. That costs a twentieth. *ALONE: unwind_site is to be called some time, and
- * puts the frames above behind that one; the index stays. Else as unwind_site.
+ * puts the frames above behind that one; the index stays. Also in a signal handler. Else as
+ * unwind_site.
  */
 int unwind_caller(const void *caller, bool *alone);
 

@@ -8,7 +8,7 @@
 #include "tool.h"
 
 /* The command maps no counters, and has no handler that could be in front. */
-bool sig_own_faults(void)
+bool sig_own_bus(void)
 {
 	return false;
 }

@@ -42,6 +42,14 @@ _Atomic int landing_armed;
 __thread unsigned long prim_calls __attribute__((tls_model("initial-exec")));
 uint64_t prim_critical = ~UINT64_C(0);
 _Atomic signed char filter_answer;
+static uint64_t caught;
+static bool caught_known;
+
+bool filter_caught(uint64_t *signals)
+{
+	*signals = caught;
+	return caught_known;
+}
 __thread struct lock_thread lock_thread;
 
 static char *ours; /* a page that stands for a landing */
@@ -297,6 +305,44 @@ static void faults_are_ours(void)
 	CHECK(got == SIGSEGV);
 }
 
+/* The counters want SIGBUS alone, and nothing is asked of each signal for it. */
+static void bus_alone(void)
+{
+	struct sigaction a = {.sa_flags = 0};
+
+	start();
+	a.sa_handler = handler;
+	CHECK(sig_action(SIGUSR1, &a, NULL) == 0);
+	caught_known = true;
+	caught = sig_bit(SIGUSR1) | sig_bit(32);
+	errno = EXFULL;
+	CHECK(sig_own_bus() && !sig_faults_owned() && errno == EXFULL);
+	CHECK(kernel(SIGBUS)->handler == (void *)fault_handler && !kernel(SIGSEGV)->handler);
+	CHECK(sig_must & SIG_MUST_LEARN && !(prim_critical & sig_bit(SIGBUS)));
+	CHECK(sig_own_faults() && sig_faults_owned() && !(sig_must & SIG_MUST_LEARN));
+	CHECK(kernel(SIGSEGV)->handler == (void *)fault_handler);
+}
+
+/* A handler of before us may have SIGBUS in its mask: that is put in order first. */
+static void bus_in_a_mask(void)
+{
+	struct sigaction a = {.sa_flags = 0};
+
+	a.sa_handler = handler;
+	sigfillset(&a.sa_mask);
+	sigaction(SIGUSR2, &a, NULL);
+	start();
+	caught_known = true;
+	caught = sig_bit(SIGUSR2);
+	CHECK(sig_own_bus() && sig_faults_owned() && !(kernel(SIGUSR2)->mask & SIG_FAULTS));
+}
+
+static void bus_unknown(void)
+{
+	start();
+	CHECK(sig_own_bus() && sig_faults_owned());
+}
+
 static void blocked_and_sent(void)
 {
 	sigset_t set, old;
@@ -542,6 +588,24 @@ static void test_sent_while_critical(void **state)
 	assert_int_equal(in_child(sent_while_critical), 0);
 }
 
+static void test_bus_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(bus_alone), 0);
+}
+
+static void test_bus_in_a_mask(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(bus_in_a_mask), 0);
+}
+
+static void test_bus_unknown(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(bus_unknown), 0);
+}
+
 static void test_real_crash(void **state)
 {
 	int status = in_child(real_crash);
@@ -559,6 +623,8 @@ int main(void)
 		cmocka_unit_test(test_ending_default), cmocka_unit_test(test_ending_without_report),
 		cmocka_unit_test(test_ending_ignored), cmocka_unit_test(test_real_crash),
 		cmocka_unit_test(test_sent_while_critical),
+		cmocka_unit_test(test_bus_alone), cmocka_unit_test(test_bus_in_a_mask),
+		cmocka_unit_test(test_bus_unknown),
 		cmocka_unit_test(test_handler_waits), cmocka_unit_test(test_nodefer_waits),
 		cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
 		cmocka_unit_test(test_births), cmocka_unit_test(test_no_thread_left),

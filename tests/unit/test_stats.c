@@ -109,7 +109,7 @@ static int intruded_fcntl(int fd, int cmd, long arg)
 #undef prim_wall
 #undef prim_fcntl
 
-bool sig_own_faults(void)
+bool sig_own_bus(void)
 {
 	return !no_faults;
 }
@@ -1653,6 +1653,12 @@ static void sites_in_handlers_wait(void)
 	start();
 	in_handler = true;
 	CHECK(outer_function() == UNWIND_NOT_NOW);
+#ifdef HAVE_LIBUNWIND
+	callers = true;
+	CHECK(outer_function() == 0);
+	callers = false;
+	CHECK(outer_function() == UNWIND_NOT_NOW && stats_get()->site[0].state == STATS_SITE_ALONE);
+#endif
 	in_handler = false;
 	CHECK(outer_function() >= 0);
 }
