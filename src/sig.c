@@ -45,8 +45,7 @@ struct disposition {
 
 _Atomic bool sig_active;
 
-/* Those of the ending signals, which a start writes, in one page. */
-static LARGE_TABLE struct disposition table[SIGNALS] __attribute__((aligned(4096)));
+static LARGE_TABLE struct disposition table[SIGNALS];
 static FORK_WRITES _Atomic int table_word;
 static _Atomic bool handlers_exist, inherited_known, raw_changes, faults_owned, cannot_own;
 _Atomic unsigned sig_must = SIG_MUST_LEARN;
