@@ -14,9 +14,10 @@
  * while SIGSYS is blocked kills. And what everybody calls costs 15 ns so, not 700.
  *
  * A thread is enrolled before it lands, and at its birth; for good, since a mask or a handler that
- * blocks SIGSYS must not go by unseen. Only while nothing has ever been about to land a thread may rest:
- * each system call of an enrolled one costs the kernel some 110 instructions more. Where libc or the kernel is not fit, guard_on becomes false
- * when the first thread is to be enrolled, and the hooks are all there is.
+ * blocks SIGSYS must not go by unseen. Only while nothing has ever been about to land a thread may
+ * rest: each system call of an enrolled one costs the kernel some 110 instructions more. Where libc
+ * or the kernel is not fit, guard_on becomes false when the first thread is to be enrolled, and the
+ * hooks are all there is.
  */
 #ifndef SHUNT_GUARD_H
 #define SHUNT_GUARD_H
@@ -71,8 +72,8 @@ static inline void guard_landed(void)
 bool guard_gather(void);
 
 /*
- * This thread has gone through many chunks that could not land, again. One that has nothing else to do
- * rests, unless something was about to land. Signal safe.
+ * This thread has gone through many chunks that could not land, again. One that has nothing else to
+ * do rests, unless something was about to land. Signal safe.
  */
 void guard_idle(void);
 
@@ -85,7 +86,7 @@ static inline bool guard_calls(void)
 	return unlikely(relaxed(guard_resting) != 0) && relaxed(guard_wanted);
 }
 
-/* For hooks that are not short anyway: a thread that rests comes back if it is called. As guard_enrol. */
+/* For hooks that are not short anyway: who rests comes back if it is called. As guard_enrol. */
 static inline void guard_heed(void)
 {
 	if (guard_calls())

@@ -49,7 +49,8 @@ static inline bool io_write_idle(size_t n)
 
 /*
  * Could a read of N bytes from FD not land, does it meet nothing landed, is FD no regular file, and
- * is no thread called back to the guard? Then the call is made at once, and io_read_small, which returns RET, tells what came to BUF.
+ * is no thread called back to the guard? Then the call is made at once, and io_read_small, which
+ * returns RET, tells what came to BUF.
  */
 static inline bool io_is_small(int fd, size_t n)
 {
