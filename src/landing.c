@@ -3,7 +3,7 @@
  * landing.c - the table of landings: find, arm, open; see landing.h.
  *
  * The armed ranges stand in two flat arrays that are scanned without a lock,
- * after a filter by 64 KiB of address. A range is published before its pages are
+ * after a filter by 64 KiB of address, and if no hint tells which one it is. A range is published before its pages are
  * protected and taken back after they are open, so that a fault always finds it;
  * whoever finds one takes its lock and looks again. No lock is taken under a
  * landing's lock but arm_lock, and no landing's lock under another's.
@@ -26,6 +26,9 @@
 enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64,
        ALLOCATOR_LINKS = 64, KEEP_FREED = 1024 * 1024 };
 
+/* For pieces of 4 KiB, of 128 MiB, it is kept who armed them last; of an armed range, for so many. */
+enum { PIECE_SHIFT = 12, PIECES = 32768, PIECES_A_RANGE = 1024 };
+
 HOT _Atomic int landing_armed;
 
 static struct landing *slots;
@@ -33,6 +36,7 @@ static _Atomic uintptr_t *armed_lo, *armed_hi;
 static _Atomic unsigned used;              /* slots ever used: scans end here */
 static LARGE_TABLE _Atomic uint16_t granule[GRANULES]; /* armed ranges that touch it */
 static LARGE_TABLE _Atomic uint16_t hint[HINTS];       /* base -> slot + 1 */
+static LARGE_TABLE _Atomic uint16_t armer[PIECES];     /* piece -> slot */
 static FORK_WRITES struct lock arm_lock, table_lock;
 static FORK_WRITES int held; /* under arm_lock: > 0 forbids arming */
 static _Atomic uint32_t generation; /* changes whenever a range is armed */
@@ -98,9 +102,29 @@ static int next_slot(unsigned from, uintptr_t lo, uintptr_t hi)
 	unsigned n = atomic_load_explicit(&used, memory_order_acquire);
 
 	for (unsigned i = from; i < n; i++)
-		if (overlaps(i, lo, hi))
+		if (relaxed(armed_hi[i]) > lo && relaxed(armed_lo[i]) < hi && overlaps(i, lo, hi))
 			return (int)i;
 	return -1;
+}
+
+/*
+ * The slot whose armed pages ADDRESS lies in, if the hint tells; else -1. A program that writes a
+ * chunk in parts asks for the middle of a buffer: with a hundred of them a scan costs more than the
+ * copy of a page.
+ */
+static int hinted(uintptr_t address)
+{
+	unsigned i = relaxed(armer[(address >> PIECE_SHIFT) % PIECES]);
+
+	return likely(i < relaxed(used) && overlaps(i, address, address + 1)) ? (int)i : -1;
+}
+
+/* The same for certain. */
+static int slot_at(uintptr_t address)
+{
+	int i = hinted(address);
+
+	return i >= 0 ? i : next_slot(0, address, address + 1);
 }
 
 static uintptr_t range_end(const void *p, size_t n)
@@ -129,11 +153,19 @@ static struct landing *begins_at(uintptr_t p, uintptr_t hi)
 	return l && overlaps(slot_of(l), p, hi) ? l : NULL;
 }
 
+/* The same, or if P lies in armed pages: theirs. NULL: it has to be looked for. */
+static struct landing *known_at(uintptr_t p, uintptr_t hi)
+{
+	int i = hinted(p);
+
+	return likely(i >= 0) ? &slots[i] : begins_at(p, hi);
+}
+
 bool landing_touches(const void *p, size_t n)
 {
 	uintptr_t lo = (uintptr_t)p, hi = range_end(p, n);
 
-	return n && filter_passes(lo, hi) && (begins_at(lo, hi) || next_slot(0, lo, hi) >= 0);
+	return n && filter_passes(lo, hi) && (known_at(lo, hi) || next_slot(0, lo, hi) >= 0);
 }
 
 struct landing *landing_first(uintptr_t p, size_t n)
@@ -143,7 +175,7 @@ struct landing *landing_first(uintptr_t p, size_t n)
 
 	if (!n || !filter_passes(p, hi))
 		return NULL;
-	first = begins_at(p, hi);
+	first = known_at(p, hi);
 	if (likely(first != NULL))
 		return first;
 	for (int i = next_slot(0, p, hi); i >= 0; i = next_slot((unsigned)i + 1, p, hi))
@@ -163,7 +195,10 @@ static void count_granules(uintptr_t lo, uintptr_t hi, int change)
 static void publish(struct landing *l, uintptr_t lo, uintptr_t hi)
 {
 	unsigned i = slot_of(l);
+	size_t pieces = (hi - lo) >> PIECE_SHIFT;
 
+	for (size_t k = 0; k < pieces && k < PIECES_A_RANGE; k++)
+		set_relaxed(armer[((lo >> PIECE_SHIFT) + k) % PIECES], (uint16_t)i);
 	count_granules(lo, hi, 1);
 	atomic_store(&armed_lo[i], lo);
 	atomic_store(&armed_hi[i], hi);
@@ -251,8 +286,8 @@ static bool fill(struct landing *l, uintptr_t lo, uintptr_t hi)
  */
 static bool is_own(const struct landing *l, const struct maps_armed *a)
 {
-	return (a->whole_lo >= landing_lo(l) || next_slot(0, a->lo - 1, a->lo) >= 0) &&
-	       (a->whole_hi <= landing_hi(l) || next_slot(0, a->hi, a->hi + 1) >= 0);
+	return (a->whole_lo >= landing_lo(l) || slot_at(a->lo - 1) >= 0) &&
+	       (a->whole_hi <= landing_hi(l) || slot_at(a->hi) >= 0);
 }
 
 /*
@@ -753,7 +788,7 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 
 bool landing_fault(uintptr_t address, bool write, bool *failed)
 {
-	int i = next_slot(0, address, address + 1);
+	int i = slot_at(address);
 	uint64_t since = meter_clock();
 	struct lock_held h;
 	bool ok = true;
