@@ -191,9 +191,16 @@ static enum verdict arm(struct attempt *a)
 	return landing_arm(l, a->lo, a->hi);
 }
 
+/* Was the last chunk in this buffer read from the same descriptor? */
+static bool reads_on(const struct attempt *a)
+{
+	return a->l->fd == a->fd && a->l->generation == a->generation;
+}
+
+/* And does the buffer still mean it? */
 static bool steady(const struct attempt *a)
 {
-	return a->l->fd == a->fd && a->l->generation == a->generation && a->l->source == a->source + 1;
+	return reads_on(a) && a->l->source == a->source + 1;
 }
 
 /* The kernel writes nothing here: a read that has a byte to give fails, and moves nothing. */
@@ -232,11 +239,11 @@ static enum verdict check_file(struct attempt *a)
 	if (v != VERDICT_REWRITTEN)
 		return v;
 	/*
-	 * at the end of the file, or at its start again: the same number, the same file, opened
-	 * anew
+	 * at the end of the file, behind a last piece that was read plainly, or at its start again:
+	 * the same number, the same file, opened anew
 	 */
 	if (offset == LAND_AT_OFFSET)
-		offset = steady(a) ? prim_lseek(a->fd, 0, SEEK_CUR) : 0;
+		offset = reads_on(a) ? prim_lseek(a->fd, 0, SEEK_CUR) : 0;
 	return offset > a->st.st_size - (off_t)a->n ? VERDICT_NEAR_END : VERDICT_REWRITTEN;
 }
 
