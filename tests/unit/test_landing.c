@@ -74,6 +74,53 @@ static void armed_and_found(void)
 	CHECK(l->source == 0 && naming() == 0);
 }
 
+/* What is known of a page without a scan is a hint: pages 128 MiB apart share one. */
+static void hints_are_shared(void)
+{
+	enum { DISTANCE = 128 << 20 };
+	char *a = mmap(NULL, DISTANCE + 2 * CHUNK, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *b = a + DISTANCE;
+	struct landing *one, *two;
+
+	CHECK(a != MAP_FAILED && landing_init());
+	CHECK(madvise(a, DISTANCE + 2 * CHUNK, MADV_NOHUGEPAGE) == 0);
+	one = lazy_land(a, CHUNK, 0);
+	two = lazy_land(b, CHUNK, 3 * PAGE);
+	CHECK(one && two && one != two);
+	CHECK(landing_first((uintptr_t)a + CHUNK / 2, PAGE) == one);
+	CHECK(landing_first((uintptr_t)b + CHUNK / 2, PAGE) == two);
+	CHECK(landing_first((uintptr_t)a + CHUNK / 2, DISTANCE) == one);
+	CHECK(landing_touches(a + CHUNK / 2, 1) && landing_touches(b + CHUNK / 2, 1));
+	CHECK(((volatile char *)a)[CHUNK / 2] == (char)lazy_byte(CHUNK / 2) && unarmed(one));
+	CHECK(!landing_touches(a, CHUNK) && !landing_first((uintptr_t)a + PAGE, CHUNK));
+	CHECK(lazy_holds(a, CHUNK, 0) && lazy_holds(b, CHUNK, 3 * PAGE));
+}
+
+static ssize_t land_next(char *p, enum verdict *why)
+{
+	static const struct stat unknown;
+
+	return land_read(lazy_fd, fd_entry(lazy_fd), p, CHUNK, LAND_AT_OFFSET, &unknown, lazy_site, why);
+}
+
+/* Behind a last piece that is no chunk the read that says so arms nothing, the first of a file does. */
+static void end_arms_nothing(void)
+{
+	char *p = lazy_memory(CHUNK);
+	enum verdict why;
+
+	CHECK(landing_init());
+	CHECK(lseek(lazy_fd, FILE_SIZE - CHUNK - 100, SEEK_SET) > 0);
+	CHECK(land_next(p, &why) == CHUNK && arms() == 1);
+	CHECK(land_next(p, &why) == LAND_PLAINLY && why == VERDICT_NEAR_END);
+	landing_fill(p, CHUNK);
+	CHECK(read(lazy_fd, p, CHUNK) == 100);
+	CHECK(land_next(p, &why) == LAND_PLAINLY && why == VERDICT_NEAR_END && arms() == 1);
+	CHECK(lseek(lazy_fd, 0, SEEK_CUR) == FILE_SIZE && lazy_holds(p, 100, FILE_SIZE - 100));
+	CHECK(lseek(lazy_fd, 0, SEEK_SET) == 0);
+	CHECK(land_next(p, &why) == CHUNK && arms() == 2 && lazy_holds(p, CHUNK, 0));
+}
+
 /* The partial pages are real memory, with a copy. */
 static void edges(void)
 {
@@ -703,6 +750,8 @@ static void test_foreign_fault(void **state)
 }
 
 LAZY_TEST(armed_and_found)
+LAZY_TEST(hints_are_shared)
+LAZY_TEST(end_arms_nothing)
 LAZY_TEST(edges)
 LAZY_TEST(chunk_after_chunk)
 LAZY_TEST(filter_with_many)
@@ -734,6 +783,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_armed_and_found),
+		cmocka_unit_test(test_hints_are_shared),
+		cmocka_unit_test(test_end_arms_nothing),
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_chunk_after_chunk),
 		cmocka_unit_test(test_filter_with_many),
