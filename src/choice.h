@@ -30,6 +30,7 @@ enum {
 	CHOICE_TABLE = 64,     /* rows; when they are all taken, what comes then lands */
 	CHOICE_FIRST = 64,     /* chunks that land before the first trial; of 32 KiB and more of a long */
 	CHOICE_LATE = 4096,    /* file, where it was seen to pay on every machine so far, these */
+	CHOICE_CROWD = 32,     /* where more are landed at a time the first trial begins at once */
 	CHOICE_TURN = 4,       /* units in a row that go one way */
 	CHOICE_ENOUGH = 4,     /* units of each way that decide if they lie apart */
 	CHOICE_UNITS = 32,     /* units of each way that decide in any case */
@@ -83,6 +84,17 @@ static inline enum choice_way choice_ask(struct choice *c)
 		return choice_turn(c);
 	set_relaxed(c->wait, wait - 1);
 	return unlikely(relaxed(c->measuring)) ? CHOICE_MEASURE : (enum choice_way)relaxed(c->way);
+}
+
+/*
+ * ARMED buffers are landed now. In a crowd each costs more than where it was seen to pay, and all
+ * of them would be through their files before the first trial: then it does not wait for its chunks.
+ */
+static inline void choice_hurry(struct choice *c, int armed)
+{
+	if (unlikely(armed > CHOICE_CROWD) && relaxed(c->key) && relaxed(c->begun) == 0 &&
+	    !relaxed(c->measuring))
+		set_relaxed(c->wait, 0);
 }
 
 /* What goes plainly goes so until the next trial: chunks of N bytes, some of them taken by PASS. */

@@ -221,6 +221,7 @@ enum verdict meter_file(int fd, struct fd_entry *e, const void *buf, size_t n, s
 	if (!meter_on())
 		return VERDICT_REWRITTEN;
 	c = choice_of(site->caller, choice_class(n, relaxed(e->log2)));
+	choice_hurry(c, relaxed(landing_armed));
 	way = choice_ask(c);
 	if (way == CHOICE_PLAIN)
 		choice_take(c, n, pass);

@@ -232,6 +232,29 @@ static void crowd(void)
 	is_off();
 }
 
+/* The first trial waits for its chunks, but not where more is landed than in any that was seen to pay. */
+static void hurries(void)
+{
+	struct choice *c;
+	char *p = lazy_memory((CHOICE_CROWD + 1) * CHUNK);
+
+	CHECK(landing_init());
+	set_costs(1000, 8000, 5000, 7000);
+	c = choice_of(lazy_site->caller, choice_class(CHUNK, fd_entry(lazy_fd)->log2));
+	for (int i = 0; i <= CHOICE_CROWD; i++) {
+		CHECK(pass_chunk(lazy_fd, p + i * CHUNK, 0) == VERDICT_REWRITTEN);
+		CHECK(!relaxed(c->measuring));
+	}
+	CHECK(landing_armed == CHOICE_CROWD + 1 && landing_armed < CHOICE_FIRST);
+	pass_chunk(lazy_fd, p, 0);
+	CHECK(relaxed(c->measuring));
+	/* once: after it the next comes when it comes */
+	set_relaxed(c->measuring, false);
+	set_relaxed(c->wait, 100);
+	pass_chunk(lazy_fd, p, 0);
+	CHECK(!relaxed(c->measuring) && relaxed(c->wait) == 99);
+}
+
 /*
  * More files at a time than are followed: those go plainly while nothing is known, then as the
  * rest.
@@ -407,6 +430,7 @@ LAZY_TEST(turns_do_not_count)
 LAZY_TEST(turn_is_forgotten)
 LAZY_TEST(crowd)
 LAZY_TEST(large_crowd)
+LAZY_TEST(hurries)
 LAZY_TEST(crowd_wants_more)
 LAZY_TEST(openings_count)
 LAZY_TEST(ends)
@@ -422,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_turn_is_forgotten),
 		cmocka_unit_test(test_crowd), cmocka_unit_test(test_large_crowd),
 		cmocka_unit_test(test_crowd_wants_more),
+		cmocka_unit_test(test_hurries),
 		cmocka_unit_test(test_openings_count),
 		cmocka_unit_test(test_ends), cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_switched_off), cmocka_unit_test(test_mapped),
