@@ -232,6 +232,33 @@ static void crowd(void)
 	is_off();
 }
 
+/* A trial for which hardly anything lands keeps no clock running: what it has is a unit. */
+static void starves(void)
+{
+	char *p = lazy_memory(CHUNK);
+	struct choice *c;
+
+	CHECK(landing_init());
+	lazy_clock = 1; /* a clock that shows 0 is taken for none */
+	set_costs(1000, 8000, 5000, 7000);
+	c = choice_of(lazy_site->caller, choice_class(CHUNK, fd_entry(lazy_fd)->log2));
+	set_relaxed(c->wait, 0);
+	for (int unit = 1; unit <= 2; unit++) {
+		pass_chunk(lazy_fd, p, 0);
+		for (int i = 0; i < METER_CHUNKS - 1; i++)
+			meter_skip(lazy_fd);
+		CHECK(meter_active == 1);
+		pass_chunk(lazy_fd, p, 0); /* not in a row: it goes on */
+		for (int i = 0; i < METER_CHUNKS - 1; i++)
+			meter_skip(lazy_fd);
+		CHECK(meter_active == 1 && c->units[CHOICE_LAND] == unit - 1);
+		meter_skip(lazy_fd);
+		is_off();
+		CHECK(c->units[CHOICE_LAND] == unit && relaxed(c->measuring));
+		CHECK(c->cost[CHOICE_LAND][unit - 1] == 9000 * 1000ull / CHUNK);
+	}
+}
+
 /* The first trial waits for its chunks, but not where more is landed than in any that was seen to pay. */
 static void hurries(void)
 {
@@ -431,6 +458,7 @@ LAZY_TEST(turn_is_forgotten)
 LAZY_TEST(crowd)
 LAZY_TEST(large_crowd)
 LAZY_TEST(hurries)
+LAZY_TEST(starves)
 LAZY_TEST(crowd_wants_more)
 LAZY_TEST(openings_count)
 LAZY_TEST(ends)
@@ -446,7 +474,7 @@ int main(void)
 		cmocka_unit_test(test_turn_is_forgotten),
 		cmocka_unit_test(test_crowd), cmocka_unit_test(test_large_crowd),
 		cmocka_unit_test(test_crowd_wants_more),
-		cmocka_unit_test(test_hurries),
+		cmocka_unit_test(test_hurries), cmocka_unit_test(test_starves),
 		cmocka_unit_test(test_openings_count),
 		cmocka_unit_test(test_ends), cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_switched_off), cmocka_unit_test(test_mapped),
