@@ -3,10 +3,11 @@
  * landing.c - the table of landings: find, arm, open; see landing.h.
  *
  * The armed ranges stand in two flat arrays that are scanned without a lock,
- * after a filter by 64 KiB of address, and if no hint tells which one it is. A range is published before its pages are
- * protected and taken back after they are open, so that a fault always finds it;
- * whoever finds one takes its lock and looks again. No lock is taken under a
- * landing's lock but arm_lock, and no landing's lock under another's.
+ * after a filter by 64 KiB of address, and if no hint tells which one it is. A
+ * range is published before its pages are protected and taken back after they are
+ * open, so that a fault always finds it; whoever finds one takes its lock and looks
+ * again. No lock is taken under a landing's lock but arm_lock, and no landing's lock
+ * under another's.
  */
 #include <sys/mman.h>
 
@@ -26,7 +27,7 @@
 enum { GRANULE_SHIFT = 16, GRANULES = 4096, HINTS = 4096, EVICT_SAMPLE = 16, WIDE = 64,
        ALLOCATOR_LINKS = 64, KEEP_FREED = 1024 * 1024 };
 
-/* For pieces of 4 KiB, of 128 MiB, it is kept who armed them last; of an armed range, for so many. */
+/* Who armed a piece of 4 KiB last is kept for 128 MiB; of an armed range, for so many. */
 enum { PIECE_SHIFT = 12, PIECES = 32768, PIECES_A_RANGE = 1024 };
 
 HOT _Atomic int landing_armed;

@@ -103,7 +103,7 @@ static ssize_t land_next(char *p, enum verdict *why)
 	return land_read(lazy_fd, fd_entry(lazy_fd), p, CHUNK, LAND_AT_OFFSET, &unknown, lazy_site, why);
 }
 
-/* Behind a last piece that is no chunk the read that says so arms nothing, the first of a file does. */
+/* Behind a last piece that is no chunk the read of the end arms nothing. */
 static void end_arms_nothing(void)
 {
 	char *p = lazy_memory(CHUNK);

@@ -259,7 +259,7 @@ static void starves(void)
 	}
 }
 
-/* The first trial waits for its chunks, but not where more is landed than in any that was seen to pay. */
+/* The first trial waits for its chunks, but not in a crowd. */
 static void hurries(void)
 {
 	struct choice *c;
