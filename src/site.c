@@ -8,7 +8,7 @@
 
 /*
  * To load libunwind and to walk two stacks takes as long as 64 chunks of 4 KiB, and most processes
- * that others start pass on fewer than this: they never do.
+ * that others start pass on fewer than this, or live for less than a second: they never do.
  */
 enum { WALK_AFTER = 256 };
 
@@ -95,9 +95,9 @@ void site_counted(struct site *read_site, struct site *write_site, uint64_t chun
 {
 	if (chunks < WALK_AFTER)
 		return;
-	if (relaxed(write_site->alone) && is_time(write_site))
+	if (relaxed(write_site->alone) && is_time(write_site) && unwind_is_due())
 		walk(write_site);
-	if (relaxed(read_site->alone) && is_time(read_site))
+	if (relaxed(read_site->alone) && is_time(read_site) && unwind_is_due())
 		read_site->wanted = true;
 }
 

@@ -270,7 +270,9 @@ FORKS void stats_forked(void)
 
 	own->parent = own->pid;
 	own->pid = prim_getpid();
-	own->started = own->forks_at;
+	/* 0: forked by the child of a vfork, of which nobody was told before */
+	own->started = own->forks_at ? own->forks_at : prim_wall();
+	own->forks_at = 0;
 	own->ticks = 0;
 	own->ended = STATS_RUNNING;
 	own->finished = 0;

@@ -446,6 +446,7 @@ FORKS void stats_forked_parent(void)
 	struct shared *s = atomic_load(&shared);
 	struct quiet q;
 
+	stats_own.forks_at = 0;
 	if (++forks % SWEEP_EVERY || !s || atomic_load(&s->stuck) <= 0)
 		return;
 	quiet_begin(&q);

@@ -4,9 +4,9 @@
  *
  * An atomic addition behind a system call waits for all that the call has stored: three
  * of them cost a relay's small chunk one in a hundred of its time. So each thread adds them up
- * in a few slots, one for a row and a verdict, and every sixteenth chunk, or at an end of
+ * in a few slots, one for a row and a verdict, and every 64th chunk, or at an end of
  * any kind, what a slot has more than it has told goes to the row. Nothing is lost or counted
- * twice; who looks at a live process may miss the last fifteen chunks of a thread and row, as does
+ * twice; who looks at a live process may miss the last 63 chunks of a thread and row, as does
  * who looks at one that was killed by SIGKILL.
  *
  * A slot means one row for good. Its two sums are written by its thread alone, what was told
@@ -19,7 +19,7 @@
 #include "stats.h"
 #include "verdict.h"
 
-enum { TALLY_SLOTS = 4, TALLY_UNTOLD = 16 };
+enum { TALLY_SLOTS = 4, TALLY_UNTOLD = 64 };
 
 struct tally {
 	_Atomic(struct stats_route *) route; /* NULL: free */

@@ -25,11 +25,13 @@
 #endif
 
 #include "format.h"
+#include "prim.h"
 #include "quiet.h"
 #include "report_walk.h"
 #include "sig.h"
 #include "stats.h"
 #include "stats_family.h"
+#include "stats_own.h"
 #include "stats_table.h"
 #include "symbols.h"
 
@@ -366,6 +368,13 @@ static bool is_of_program(uintptr_t caller)
 	const struct link_map *map = find_object(caller - 1);
 
 	return map && map == _r_debug.r_map;
+}
+
+bool unwind_is_due(void)
+{
+	enum { OLD = 1000000000 };
+
+	return prim_wall() - stats_own.started >= OLD;
 }
 
 static int add_alone(struct stats *s, uintptr_t caller)

@@ -29,6 +29,12 @@ int unwind_site(const void *caller);
  */
 int unwind_caller(const void *caller, bool *alone);
 
+/*
+ * Is this process a second old? Most that others start have ended by then, and need not be walked
+ * through. Asks the clock.
+ */
+bool unwind_is_due(void);
+
 /* A connection was accepted: a child that this process forks from now on may have sites to name. */
 void unwind_expect(void);
 

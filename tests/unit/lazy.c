@@ -175,6 +175,11 @@ int unwind_site(const void *caller)
 	return UNWIND_FULL;
 }
 
+bool unwind_is_due(void)
+{
+	return true;
+}
+
 int unwind_caller(const void *caller, bool *alone)
 {
 	return UNWIND_FULL;

@@ -18,7 +18,7 @@
 /* ---- what the rest of the library would give ---- */
 
 static int answer = UNWIND_FULL, asked, walked, named = -1;
-static bool is_alone;
+static bool is_alone, is_young;
 
 int unwind_site(const void *caller)
 {
@@ -31,6 +31,11 @@ int unwind_caller(const void *caller, bool *alone)
 	asked++;
 	*alone = is_alone;
 	return answer;
+}
+
+bool unwind_is_due(void)
+{
+	return !is_young;
 }
 
 void pair_site_named(const struct site *site, int index)
@@ -306,7 +311,7 @@ static void test_names(void **state)
 	assert_int_equal(site_index(s), -1);
 }
 
-/* The stack is walked for what counts enough: 256 chunks. */
+/* The stack is walked for what counts enough, 256 chunks, and lives for a second. */
 static void test_walks(void **state)
 {
 	struct site *r, *w;
@@ -322,6 +327,11 @@ static void test_walks(void **state)
 	site_counted(r, w, 255);
 	site_name(w);
 	site_name(r);
+	assert_int_equal(walked, 0);
+	assert_false(r->wanted);
+	is_young = true;
+	site_counted(r, w, 1000);
+	is_young = false;
 	assert_int_equal(walked, 0);
 	assert_false(r->wanted);
 	/* who writes is called now; who reads has to wait for its next call */
