@@ -13,9 +13,8 @@
 #undef _FORTIFY_SOURCE
 #include "guard.h"
 
-_Atomic bool guard_on, guard_wanted;
+_Atomic bool guard_on;
 FORK_WRITES _Atomic bool guard_complete;
-FORK_WRITES _Atomic unsigned guard_resting;
 _Atomic unsigned guard_chunks;
 
 #if defined(__x86_64__)
@@ -178,20 +177,14 @@ COLD void guard_enrol(void)
 		cannot();
 		return;
 	}
-	if (t->rests && !sig_faults_in_front()) {
-		shunt_stand_aside();
-		return;
-	}
 	prim_gate = guard_gate;
 	thread_alternate_stack();
 	unblock_faults(t);
 	t->guarded = dispatch(PR_SYS_DISPATCH_ON) == 0;
-	if (!t->guarded) {
+	if (!t->guarded)
 		cannot();
-		return;
-	}
-	guard_ended(t);
-	ask_alone();
+	else
+		ask_alone();
 }
 
 bool guard_leave(void)
@@ -203,54 +196,6 @@ bool guard_leave(void)
 	dispatch(PR_SYS_DISPATCH_OFF);
 	t->guarded = false;
 	return true;
-}
-
-/* ---- rest ---- */
-
-/*
- * Who lands says so and then looks whether somebody rests; who is to rest says so and then looks
- * whether somebody lands. So one of them sees the other.
- */
-bool guard_gather(void)
-{
-	if (!relaxed(guard_wanted))
-		atomic_store(&guard_wanted, true);
-	guard_enter();
-	return likely(atomic_load(&guard_resting) == 0);
-}
-
-static void rest(struct thread *t)
-{
-	atomic_fetch_add(&guard_resting, 1);
-	t->rests = true; /* before it is so: a handler in between would come back in vain */
-	atomic_signal_fence(memory_order_seq_cst);
-	if (atomic_load(&guard_wanted))
-		guard_ended(t);
-	else
-		guard_leave();
-}
-
-void guard_idle(void)
-{
-	enum { ENOUGH = 16 };
-	struct thread *t = thread_self_record;
-
-	if (relaxed(guard_wanted)) {
-		guard_heed();
-		return;
-	}
-	if (!t || !t->guarded || ++t->idle < ENOUGH)
-		return;
-	t->idle = 0;
-	rest(t);
-}
-
-void guard_ended(struct thread *t)
-{
-	if (!t->rests)
-		return;
-	t->rests = false;
-	atomic_fetch_sub(&guard_resting, 1);
 }
 
 void guard_end(void)
@@ -268,7 +213,6 @@ void guard_misses(void)
 FORKS void guard_forked(void)
 {
 	asked = guard_complete = false;
-	atomic_store(&guard_resting, 0);
 }
 
 /* ---- a call ---- */
@@ -473,20 +417,6 @@ void guard_enrol(void)
 bool guard_leave(void)
 {
 	return false;
-}
-
-bool guard_gather(void)
-{
-	return true;
-}
-
-void guard_idle(void)
-{
-}
-
-void guard_ended(struct thread *t)
-{
-	(void)t;
 }
 
 void guard_end(void)

@@ -14,10 +14,8 @@
  * while SIGSYS is blocked kills. And what everybody calls costs 15 ns so, not 700.
  *
  * A thread is enrolled before it lands, and at its birth; for good, since a mask or a handler that
- * blocks SIGSYS must not go by unseen. Only while nothing has ever been about to land a thread may
- * rest: each system call of an enrolled one costs the kernel some 110 instructions more. Where libc
- * or the kernel is not fit, guard_on becomes false when the first thread is to be enrolled, and the
- * hooks are all there is.
+ * blocks SIGSYS must not go by unseen. Where libc or the kernel is not fit, guard_on becomes false
+ * when the first thread is to be enrolled, and the hooks are all there is.
  */
 #ifndef SHUNT_GUARD_H
 #define SHUNT_GUARD_H
@@ -65,39 +63,8 @@ static inline void guard_landed(void)
 	set_relaxed(guard_chunks, relaxed(guard_chunks) + 1);
 }
 
-/*
- * Before a chunk lands: enrols this thread, and calls those back that rest. False: some do still, and
- * nothing may land yet. Like guard_enrol.
- */
-bool guard_gather(void);
-
-/*
- * This thread has gone through many chunks that could not land, again. One that has nothing else to
- * do rests, unless something was about to land. Signal safe.
- */
-void guard_idle(void);
-
-/* Threads that rest, and whether they are called back. */
-extern HIDDEN _Atomic unsigned guard_resting;
-extern HIDDEN _Atomic bool guard_wanted;
-
-static inline bool guard_calls(void)
-{
-	return unlikely(relaxed(guard_resting) != 0) && relaxed(guard_wanted);
-}
-
-/* For hooks that are not short anyway: who rests comes back if it is called. As guard_enrol. */
-static inline void guard_heed(void)
-{
-	if (guard_calls())
-		guard_enter();
-}
-
 /* The calls of this thread are its own again, until guard_enter; were they not? Signal safe. */
 bool guard_leave(void);
-
-/* T, which is this thread or ended without telling, rests no more. Signal safe. */
-void guard_ended(struct thread *t);
 
 /* Standing aside: no call of any thread is dispatched any more. Signal safe. */
 void guard_end(void);

@@ -124,27 +124,31 @@ FORKS long process_raw_fork(long number, long a, long b, long c, long d, long e)
  * ---- vfork ---- from vfork.S. The mark is set in memory that parent and child
  * share, for the thread that waits: the child is that thread to libc.
  */
-static __thread bool leaves_guard __attribute__((tls_model("initial-exec")));
+static __thread bool left_guard __attribute__((tls_model("initial-exec")));
+
 void vfork_prepare(void);
 long vfork_done(long result);
 
 void vfork_prepare(void)
 {
+	bool first = !thread_passive;
 	int saved = errno;
 
 	if (!hook_passive())
 		landing_open_all();
-	if (!thread_passive)
-		leaves_guard = guard_leave(); /* the call is not libc's, and its child returns first */
-	thread_passive++;
+	thread_passive++; /* a handler that comes now leaves the guard alone */
+	if (first && guard_leave()) /* the call is not libc's, and its child returns first */
+		left_guard = true;
 	errno = saved;
 }
 
 long vfork_done(long result)
 {
 	thread_passive--;
-	if (!thread_passive && leaves_guard)
+	if (!thread_passive && left_guard) {
+		left_guard = false;
 		guard_enter();
+	}
 	if (result >= 0)
 		return result;
 	errno = (int)-result;

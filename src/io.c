@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include "config.h"
-#include "guard.h"
 #include "hook_idle.h"
 #include "io.h"
 #include "prim.h"
@@ -37,7 +36,6 @@ ssize_t io_read_small_chunk(int fd, const void *buf, ssize_t ret, const void *ca
 
 	if (unlikely(site->wanted))
 		site_name(site);
-	guard_idle();
 	pass_give(&pass, stream_least - 1, true);
 	watch_read(buf, (size_t)ret, fd, site, VERDICT_WOULD_NOT_PAY, &pass);
 	return ret;
@@ -150,7 +148,6 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 	r->site = NULL;
 	r->stream = false;
 	r->meter = NULL;
-	guard_heed();
 	if (lease_any())
 		lease_look(prim_now());
 	if (unlikely(fd_debts) && send_owes(fd)) {
@@ -186,8 +183,6 @@ ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret
 	if (r->site && ret >= WATCH_SMALLEST) {
 		if (r->stream)
 			stream_read_plainly(fd, r->site, n, ret, &r->why);
-		if (r->pass.chunks)
-			guard_idle();
 		watch_read(buf, (size_t)ret, fd, r->site, r->why, &r->pass);
 	}
 	if (r->site && unlikely(r->meter))
@@ -240,7 +235,6 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 		*ret = -1;
 		return true;
 	}
-	guard_heed();
 	writers_note(fd);
 	meter_start();
 	if (!source_any() || count > IOV_MAX)

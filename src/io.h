@@ -48,14 +48,12 @@ static inline bool io_write_idle(size_t n)
 }
 
 /*
- * Could a read of N bytes from FD not land, does it meet nothing landed, is FD no regular file, and
- * is no thread called back to the guard? Then the call is made at once, and io_read_small, which
- * returns RET, tells what came to BUF.
+ * Could a read of N bytes from FD not land, does it meet nothing landed, and is FD no regular file?
+ * Then the call is made at once, and io_read_small, which returns RET, tells what came to BUF.
  */
 static inline bool io_is_small(int fd, size_t n)
 {
-	return stream_is_small(n) && !landing_any() && likely(fd_debts == 0) && !guard_calls() &&
-	       fd_is_known_stream(fd);
+	return stream_is_small(n) && !landing_any() && likely(fd_debts == 0) && fd_is_known_stream(fd);
 }
 
 ssize_t io_read_small_chunk(int fd, const void *buf, ssize_t ret, const void *caller);

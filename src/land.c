@@ -564,9 +564,7 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, con
 		*why = bind_source(&a, e);
 	if (*why != VERDICT_REWRITTEN)
 		return LAND_PLAINLY;
-	*why = VERDICT_LEARNING;
-	if (!guard_gather()) /* with the program's own mask, so before any lock */
-		return LAND_PLAINLY;
+	guard_enter(); /* with the program's own mask, so before any lock */
 	guard_landed();
 	a.l = landing_claim(a.base);
 	if (!a.l) {

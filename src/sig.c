@@ -498,17 +498,6 @@ bool sig_own_faults(void)
 	return atomic_load(&faults_owned);
 }
 
-bool sig_faults_in_front(void)
-{
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGSYS };
-	struct kernel_action k;
-
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		if (is_fault(faults[i]) && (ask_kernel(faults[i], &k) < 0 || k.handler != (void *)fault_handler))
-			return false;
-	return true;
-}
-
 /*
  * Was each handler that was there when the first file or socket was met put there through us? Then
  * there is no handler with SIGBUS in a mask that the kernel knows.

@@ -60,9 +60,6 @@ void sig_init(void);
  */
 bool sig_own_faults(void);
 
-/* It was put there: is it still, whatever calls nobody heard? Asks the kernel. */
-bool sig_faults_in_front(void);
-
 /*
  * The same for SIGBUS alone, which the file of the counters may raise. Where no handler was there
  * before us this asks the kernel two things, and sig_own_faults seventy: most processes that count

@@ -681,9 +681,7 @@ ssize_t stream_read(int fd, struct fd_entry *e, void *buf, size_t n, struct site
 	}
 	if (*why != VERDICT_REWRITTEN)
 		return LAND_PLAINLY;
-	*why = VERDICT_LEARNING;
-	if (!guard_gather()) /* with the program's own mask, so before any lock */
-		return LAND_PLAINLY;
+	guard_enter(); /* with the program's own mask, so before any lock */
 	guard_landed();
 	ret = read_on(&a, why);
 	leave(a.in);

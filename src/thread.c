@@ -86,7 +86,6 @@ static void reap(void)
 			for (int i = 0; i < THREAD_HAZARDS; i++)
 				t->hazard[i] = 0;
 			t->stack_lo = t->stack_hi = 0;
-			guard_ended(t);
 			atomic_compare_exchange_strong(&t->tid, &tid, 0);
 		}
 	}
@@ -131,8 +130,7 @@ static struct thread *take(int tid)
 	t->landed = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	t->stack_sure = false;
-	t->alternate_in_use = t->guarded = t->rests = false;
-	t->idle = 0;
+	t->alternate_in_use = t->guarded = false;
 	t->program_stack = (stack_t){.ss_flags = SS_DISABLE};
 	t->masked = t->masked_base = t->masked_beside = t->pending = 0;
 	t->dying = 0;
@@ -147,7 +145,6 @@ static void release(struct thread *t)
 	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	tally_end(&t->tallies);
-	guard_ended(t);
 	atomic_store_explicit(&t->tid, 0, memory_order_release);
 }
 
@@ -167,9 +164,7 @@ static void at_thread_end(void *record)
 		return;
 	if (!landing_any())
 		pipes_rest();
-	/* its calls are with the guard to the last: other keys' destructors may come after this */
-	if (t->rests)
-		guard_enter();
+	/* its calls stay with the guard to the last: other keys' destructors may come after this */
 	if (t->alternate_in_use && !filter_silences())
 		prim_sigaltstack(&off, NULL);
 	thread_self_record = NULL;
@@ -312,7 +307,7 @@ FORKS void thread_forked(void)
 			release(t);
 	if (self) {
 		atomic_store(&self->tid, prim_gettid());
-		self->guarded = self->rests = false; /* it is not inherited */
+		self->guarded = false; /* it is not inherited */
 	}
 	guard_forked();
 }

@@ -35,8 +35,6 @@ struct thread {
 	bool alternate_in_use;  /* ours is what the kernel knows */
 	stack_t program_stack;  /* what the program set by sigaltstack, SS_DISABLE if nothing */
 	bool guarded;           /* its system calls are dispatched: guard.h */
-	bool rests;             /* they were, and are not for the time being: it is in guard_resting */
-	uint8_t idle;           /* how often guard_idle was called */
 	uint64_t masked;        /* of SIGSEGV, SIGBUS, SIGSYS: what the program believes to have blocked */
 	uint64_t masked_base;   /* the same, as last set by name: what siglongjmp goes back to */
 	uint64_t masked_beside; /* what the kernel has blocked as long as MASKED is true: sig_doubt */

@@ -390,134 +390,6 @@ static void inline_exec(void)
 	say("execve %ld\n", INLINE3(execve, landed + PATH_AT, words, environ));
 }
 
-/* ---- rest ---- */
-
-enum { SMALL = 1024, MANY = 6000 };
-
-static pthread_barrier_t both;
-
-static void relays_small(int source[2], int sink[2])
-{
-	static char in[SMALL], through[SMALL], out[SMALL];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, source) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, sink) < 0)
-		abort();
-	for (int i = 0; i < MANY; i++) {
-		memset(in, i, SMALL);
-		if (write(source[0], in, SMALL) != SMALL || read(source[1], through, SMALL) != SMALL ||
-		    write(sink[0], through, SMALL) != SMALL || read(sink[1], out, SMALL) != SMALL ||
-		    memcmp(in, out, SMALL) != 0)
-			abort();
-	}
-}
-
-/* Has gone through so many small chunks that its system calls are its own; then it makes one. */
-static void *rests(void *arg)
-{
-	char room[SMALL];
-	int source[2], sink[2];
-
-	(void)arg;
-	relays_small(source, sink);
-	pthread_barrier_wait(&both);
-	pthread_barrier_wait(&both); /* now there is a chunk, which must not have landed */
-	say("fstat %ld\n", INLINE2(fstat, 1, landed + 9 * 4096));
-	/* any call of a hook that is not short brings it back */
-	fcntl(source[1], F_SETFL, O_NONBLOCK);
-	say("read %d\n", outcome((int)read(source[1], room, SMALL)));
-	pthread_barrier_wait(&both);
-	pthread_barrier_wait(&both); /* now there is one that has */
-	say("fstat %ld\n", INLINE2(fstat, 1, landed + 9 * 4096));
-	return NULL;
-}
-
-/* A loop as prime() has, of which the last chunk stays unwritten. */
-static void read_chunks(int fd, char *p)
-{
-	int s[2], large = 4 * CHUNK;
-	char *back = malloc(CHUNK);
-
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0 || !back)
-		abort();
-	setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
-	for (int c = 0; c < CHUNKS; c++)
-		if (pread(fd, p, CHUNK, c * (off_t)CHUNK) != CHUNK ||
-		    (c < CHUNKS - 1 && (write(s[0], p, CHUNK) != CHUNK ||
-					recv(s[1], back, CHUNK, MSG_WAITALL) != CHUNK)))
-			abort();
-	free(back);
-	close(s[0]);
-	close(s[1]);
-	landed = p;
-}
-
-static void rest(void)
-{
-	int fd = source_file(), here = getenv("SHUNT_CONF") != NULL;
-	char *p = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pthread_t t;
-
-	pthread_barrier_init(&both, NULL, 2);
-	if (pthread_create(&t, NULL, rests, NULL) != 0)
-		abort();
-	pthread_barrier_wait(&both);
-	read_chunks(fd, p);
-	if (here && is_protected(p + 9 * 4096))
-		say("landed: it does not rest, this proves nothing\n");
-	pthread_barrier_wait(&both);
-	pthread_barrier_wait(&both);
-	read_chunks(fd, p);
-	if (here && !is_protected(p + 9 * 4096))
-		say("nothing landed: it still rests\n");
-	pthread_barrier_wait(&both);
-	pthread_join(t, NULL);
-	say("look %s\n", look(4));
-}
-
-/* Threads that rest, and end so: nobody waits for them. */
-static void *rests_and_ends(void *arg)
-{
-	int source[2], sink[2];
-
-	relays_small(source, sink);
-	return arg;
-}
-
-static void rest_ends(void)
-{
-	pthread_t t;
-
-	for (int i = 0; i < 3; i++)
-		if (pthread_create(&t, NULL, rests_and_ends, NULL) != 0 || pthread_join(t, NULL) != 0)
-			abort();
-	prime();
-	say("fstat %ld\n", INLINE2(fstat, 1, landed + 9 * 4096));
-}
-
-/* The child of one that rests: nobody rests there. */
-static void *rests_and_forks(void *arg)
-{
-	int source[2], sink[2], status;
-
-	relays_small(source, sink);
-	if (fork() == 0) {
-		prime();
-		say("fstat %ld\n", INLINE2(fstat, 1, landed + 9 * 4096));
-		_exit(0);
-	}
-	wait(&status);
-	say("status %d\n", status);
-	return arg;
-}
-
-static void rest_forks(void)
-{
-	pthread_t t;
-
-	if (pthread_create(&t, NULL, rests_and_forks, NULL) != 0 || pthread_join(t, NULL) != 0)
-		abort();
-}
-
 /* ---- streams ---- */
 
 static void tcp_pair(int s[2])
@@ -579,7 +451,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"rest", rest}, {"rest_ends", rest_ends}, {"rest_forks", rest_forks}, {"streams", streams},
+	{"streams", streams},
 	{"threads", threads}, {"children", children}, {"other_thread", other_thread},
 	{"child_works", child_works},
 	{"advised", advised}, {"destructor", destructor}, {"threads_h", threads_h},

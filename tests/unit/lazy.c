@@ -121,16 +121,11 @@ bool sig_must_mask_slow(void)
 	return false;
 }
 
-_Atomic bool guard_on, guard_complete, guard_wanted;
-_Atomic unsigned guard_chunks, guard_resting;
+_Atomic bool guard_on, guard_complete;
+_Atomic unsigned guard_chunks;
 
 void guard_enrol(void)
 {
-}
-
-bool guard_gather(void)
-{
-	return true;
 }
 
 void guard_trap(const siginfo_t *info, ucontext_t *context)

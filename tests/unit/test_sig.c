@@ -74,11 +74,6 @@ bool guard_leave(void)
 	return false;
 }
 
-void guard_ended(struct thread *t)
-{
-	(void)t;
-}
-
 void pipes_rest(void)
 {
 }
