@@ -716,10 +716,13 @@ void sig_silence(void)
 {
 	uint64_t mask;
 
+	/* nobody stands before SIGBUS alone from now on: either all is virtual still, or nothing */
+	if (table[SIGBUS].ours)
+		sig_own_faults();
 	table_take(&mask);
 	want_endings = false;
 	for (int s = 1; s < SIGNALS; s++) {
-		if (!table[s].ours || is_fault(s))
+		if (!table[s].ours || (is_fault(s) && atomic_load(&faults_owned)))
 			continue;
 		REAL(sigaction)(s, &table[s].shown, NULL);
 		table[s].ours = false;

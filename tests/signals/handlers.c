@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* handlers.c - dispositions are shown as they were set; faults reach the program's own handlers. */
 #define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+
 #include "signals.h"
 
 static char *guarded;
@@ -130,10 +134,45 @@ static void *many(void *arg)
 	return NULL;
 }
 
+static void show_bus(const char *when)
+{
+	struct sigaction a = {.sa_flags = 0};
+
+	sigaction(SIGBUS, NULL, &a);
+	say("%s: SIGBUS default %d flags %x\n", when, a.sa_handler == SIG_DFL, (unsigned)a.sa_flags);
+}
+
+/* A process that counted chunks, none of which landed, sets a filter of system calls. */
+static void filtered(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog filter = {1, &allow};
+	int fd = source_file(), s[2];
+	char p[4096];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		abort();
+	for (int i = 0; i < 20; i++)
+		if (read(fd, p, sizeof(p)) != sizeof(p) || write(s[0], p, sizeof(p)) != sizeof(p) ||
+		    recv(s[1], p, sizeof(p), MSG_WAITALL) != sizeof(p))
+			abort();
+	show_bus("before the filter");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		abort();
+	show_bus("behind it");
+	say("signal: default %d\n", signal(SIGBUS, one_argument) == SIG_DFL);
+	say("signal: own %d\n", signal(SIGBUS, SIG_DFL) == one_argument);
+	_exit(0);
+}
+
 int main(void)
 {
 	pthread_t t[8];
 
+	if (fork() == 0)
+		filtered();
+	wait(NULL);
 	shown();
 	prime();
 	shown();
