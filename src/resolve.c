@@ -127,7 +127,8 @@ static COLD void resolve_all(void)
 	real_free = NULL; /* a page that is written first comes once */
 	usable = !filter_is_sanitized() && symbols_begin(&symbols);
 	resolve_first();
-	if (!usable)
+	/* dlsym later would take the loader's lock, in handlers too, and the program's dlerror */
+	if (!usable || !symbols_tell_all(&symbols))
 		resolve_others();
 	resolve_usable_size();
 	atomic_store_explicit(&resolved, true, memory_order_release);

@@ -72,6 +72,14 @@ COLD bool symbols_begin(struct symbols *s)
 	return libc;
 }
 
+COLD bool symbols_tell_all(const struct symbols *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (!s->object[i].hash)
+			return false;
+	return true;
+}
+
 /*
  * dlsym takes a symbol that has no version, else the only one that is not hidden:
  * such are older versions of a name.

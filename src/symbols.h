@@ -63,6 +63,12 @@ static inline __attribute__((always_inline)) uint32_t symbols_hash(const char *n
 bool symbols_begin(struct symbols *s);
 
 /*
+ * Can symbols_next tell of all objects? One whose table is the old one (--hash-style=sysv) has to be
+ * asked of dlsym.
+ */
+bool symbols_tell_all(const struct symbols *s);
+
+/*
  * True: *FOUND is what dlsym(RTLD_NEXT, NAME) would return, NULL if nothing has that
  * name, whose hash is HASH. False: only dlsym knows. Allocates nothing; errno is kept.
  */

@@ -1,8 +1,8 @@
 # The table of hooks: against libc, against the library, and each row at a protected page.
 check_PROGRAMS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory
 TESTS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory tests/hooks/exports.sh \
-	tests/hooks/runpath.sh
-EXTRA_DIST += tests/hooks/exports.sh tests/hooks/runpath.sh
+	tests/hooks/runpath.sh tests/hooks/sysv.sh
+EXTRA_DIST += tests/hooks/exports.sh tests/hooks/runpath.sh tests/hooks/sysv.sh
 
 hooks_double = tests/hooks/double.c tests/hooks/double.h src/prim_gate.c src/copy.c
 hooks_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/hooks
