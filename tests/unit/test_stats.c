@@ -550,11 +550,39 @@ static void fork_begins_at_zero(void)
 		CHECK(stats_get() == s && s->route[0].chunks == 5);
 		CHECK(s->pid == getpid() && s->parent == parent && s->root == parent);
 		CHECK(s->root_started == began);
+		CHECK(s->started >= began);
 		_exit(0);
 	}
 	CHECK(wait_for(pid) == 0);
 	CHECK(s->route[0].chunks == 3 && s->pid == parent);
 	CHECK(files_in(in_top("run"), NULL) == 2);
+}
+
+/* As by the child of a vfork, in which hooks pass through: nobody said that a fork begins. */
+static void fork_unannounced(void)
+{
+	uint64_t began;
+	pid_t pid;
+
+	start();
+	count(3);
+	began = stats_get()->started;
+	for (int i = 0; i < 2; i++) { /* before any other fork, and after one */
+		pid = fork();
+		if (pid == 0) {
+			stats_forked();
+			count(5);
+			CHECK(stats_own.started >= began);
+			_exit(0);
+		}
+		CHECK(wait_for(pid) == 0);
+		pid = fork_program();
+		if (pid == 0)
+			_exit(0);
+		CHECK(wait_for(pid) == 0);
+		usleep(20000); /* that clock is a coarse one */
+		began = prim_wall();
+	}
 }
 
 /* ---- what is taken away ---- */
@@ -1695,7 +1723,8 @@ static void program_without_argv(void)
 	C(file_size_limit) C(pending_signal_is_kept) C(sweep_goes_by_age)                         \
 	C(sweep_spares_the_living) C(sweep_lease_is_broken) C(sweep_is_bounded)                   \
 	C(sweep_comes_with_a_file) C(truncated_file) C(no_handler_no_file)                        \
-	C(truncated_family) C(fork_begins_at_zero) C(family_in_one_text)                          \
+	C(truncated_family) C(fork_begins_at_zero) C(fork_unannounced)                       \
+	C(family_in_one_text)                                                                     \
 	C(children_do_not_fill_the_directory) C(children_at_the_same_time)                        \
 	C(later_children_share) C(session_outlives_server)                                        \
 	C(idle_children_leave_nothing) C(guest_is_silent) C(json_is_one_a_process)                \
