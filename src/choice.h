@@ -92,9 +92,14 @@ static inline enum choice_way choice_ask(struct choice *c)
  */
 static inline void choice_hurry(struct choice *c, int armed)
 {
-	if (unlikely(armed > CHOICE_CROWD) && relaxed(c->key) && relaxed(c->begun) == 0 &&
-	    !relaxed(c->measuring))
-		set_relaxed(c->wait, 0);
+	uint32_t wait;
+
+	if (likely(armed <= CHOICE_CROWD) || !relaxed(c->key) || relaxed(c->begun) != 0)
+		return;
+	wait = relaxed(c->wait);
+	/* but not for the wait of a trial that another thread begins just now */
+	if (wait != CHOICE_PATIENCE && !relaxed(c->measuring))
+		atomic_compare_exchange_strong(&c->wait, &wait, 0);
 }
 
 /* What goes plainly goes so until the next trial: chunks of N bytes, some of them taken by PASS. */
