@@ -261,6 +261,8 @@ static void let_go(struct source *s)
 		return;
 	lease_end(s);
 	atomic_store(&s->fd, -1);
+	if (atomic_exchange(&s->stays, false))
+		return;
 	fd_unmark_ours(fd);
 	prim_close(fd);
 }
@@ -466,7 +468,8 @@ void source_reap(int index)
 /*
  * The program closes a file that it holds a POSIX lock on: the lock goes now in any
  * case, so now is when our duplicate may go. If another thread is sending from it
- * just now it stays for good: a close later could drop a lock taken later.
+ * just now, or has just landed from it, it stays for good: a close later could drop a lock
+ * taken later.
  */
 static void close_locked(int index)
 {
@@ -474,16 +477,15 @@ static void close_locked(int index)
 	struct lock_held held;
 	int fd;
 
+	/* first the verdict: few who land now come too late to be opened */
+	s->retry = 0;
+	atomic_store(&s->verdict, VERDICT_UNSETTLED);
 	landing_open_source(index);
 	lock_take(&set_lock[index / WAYS], &held);
 	fd = s->fd;
 	s->locked = false;
-	s->verdict = VERDICT_UNSETTLED;
-	s->retry = 0;
-	if (source_sending(s))
-		atomic_store(&s->fd, -1);
-	else
-		let_go(s);
+	let_go(s);
+	s->stays = s->fd >= 0;
 	if (fd >= 0)
 		set_lock_state(s->device, s->inode, NOT_LOCKED);
 	lock_drop(&set_lock[index / WAYS], &held);

@@ -30,6 +30,7 @@ struct source {
 	_Atomic int mappings;    /* mappings that name it (mapping.h) */
 	_Atomic uint8_t verdict; /* REWRITTEN: it may land */
 	_Atomic bool locked;     /* the duplicate was made under a lock: closed with the program's own only */
+	_Atomic bool stays;      /* and could not be: it is not closed any more */
 	_Atomic bool leased;     /* source:lease: the lease is held on fd (lease.h) */
 	_Atomic bool breaking;   /* and somebody is known to wait for it */
 	dev_t device;

@@ -576,6 +576,73 @@ static void fork_beside_a_reader(struct same_rig *r)
 	same_say("bad children", bad);
 }
 
+/* ---- the process's lock on the file goes while threads send from it and look at it ---- */
+
+enum { SENDERS = 3, SENT = 57765, TIMES = 12 };
+
+/* Returns how often it is wrong. To close any descriptor of the file is to give the lock back. */
+static int send_and_look(const char *data)
+{
+	int fd = open("../data", O_RDONLY), s[2], wrong = 0, large = 4 * SENT;
+	char *buf = malloc(SENT), *back = malloc(SENT);
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		return -1;
+	setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	for (int i = 0; i < TIMES; i++) {
+		off_t at = lseek(fd, i * (off_t)SENT, SEEK_SET);
+
+		if (same_get(fd, buf, SENT) != SENT || write(s[0], buf, SENT) != SENT ||
+		    recv(s[1], back, SENT, MSG_WAITALL) != SENT)
+			return -1;
+		wrong += memcmp(back, data + at, SENT) != 0;
+		if (i == TIMES / 2) {
+			close(fd);
+			fd = open("../data", O_RDONLY);
+		}
+	}
+	/* what was landed last is there still */
+	for (int i = 0; i < SENT; i += 4096)
+		wrong += buf[i] != back[i];
+	close(s[0]);
+	close(s[1]);
+	close(fd);
+	free(buf);
+	free(back);
+	return wrong;
+}
+
+static void *sending_thread(void *data)
+{
+	return (void *)(intptr_t)send_and_look(data);
+}
+
+static void lock_goes_meanwhile(struct same_rig *r)
+{
+	struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int fd = open("../data", O_RDONLY), bad = 0;
+	pthread_t sender[SENDERS];
+	struct stat st;
+	void *wrong;
+	char *data;
+
+	fstat(fd, &st);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	same_write(r);
+	for (int round = 0; round < 200; round++) {
+		bad += fcntl(r->source, F_SETLK, &whole) != 0;
+		for (int i = 0; i < SENDERS; i++)
+			pthread_create(&sender[i], NULL, sending_thread, data);
+		for (int i = 0; i < SENDERS; i++) {
+			pthread_join(sender[i], &wrong);
+			bad += wrong != NULL;
+		}
+	}
+	same_say("bad", bad);
+	munmap(data, (size_t)st.st_size);
+}
+
 /* ---- a thread that may be cancelled at any instruction ---- */
 
 static void *read_for_ever(void *argument)
@@ -626,6 +693,7 @@ static const struct same_case cases[] = {
 	{ "closed_behind_a_header", closed_behind_a_header, 0, 0 },
 	{ "looked_at_together", looked_at_together, 0, 0 },
 	{ "fork_beside_a_reader", fork_beside_a_reader, 0, 0 },
+	{ "lock_goes_meanwhile", lock_goes_meanwhile, 0, 0 },
 	{ "cancelled_anywhere", cancelled_anywhere, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
