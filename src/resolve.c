@@ -170,8 +170,11 @@ COLD void hook_resolve(void)
 static void note_need(uint32_t hash)
 {
 	struct hook_needs *n = atomic_load(&needs);
-	unsigned i = n && relaxed(n->count) < HOOK_NEEDS ? atomic_fetch_add(&n->count, 1) : HOOK_NEEDS;
+	unsigned i;
 
+	if (!n || relaxed(n->count) >= HOOK_NEEDS)
+		return;
+	i = atomic_fetch_add(&n->count, 1);
 	if (i < HOOK_NEEDS)
 		set_relaxed(n->hash[i], hash);
 }
@@ -213,11 +216,10 @@ FORKS void hook_before_fork(void)
 {
 	struct hook_needs *n = atomic_load(&needs);
 	unsigned i = relaxed(fulfilled);
-	uint32_t hash;
 	int saved = errno;
 
-	for (; n && i < relaxed(n->count) && i < HOOK_NEEDS && (hash = relaxed(n->hash[i])) != 0; i++)
-		resolve_hash(hash);
+	for (; n && i < HOOK_NEEDS && i < relaxed(n->count) && relaxed(n->hash[i]); i++)
+		resolve_hash(relaxed(n->hash[i]));
 	if (i != relaxed(fulfilled))
 		set_relaxed(fulfilled, i);
 	errno = saved;

@@ -53,7 +53,10 @@ static inline int site_index(const struct site *site)
 	return known > 0 ? known - 1 : -1;
 }
 
-/* Is SITE to be named, or walked, at its next call? Where that could not be done it is not hurried any more. */
+/*
+ * Is SITE to be named, or walked, at its next call? Where that could not be done it is not hurried
+ * any more.
+ */
 static inline bool site_names_next(const struct site *site)
 {
 	return relaxed(site->wanted) && relaxed(site->stats) != SITE_LATER;
@@ -70,8 +73,8 @@ struct site *site_of(const void *caller);
 void site_name(struct site *site);
 
 /*
- * Something read at SITE is about to land, or was landed and is written there: the frames above it are
- * found now, since to load libunwind later would open what is landed. As site_name.
+ * Something read at SITE is about to land, or was landed and is written there: the frames above it
+ * are found now, since to load libunwind later would open what is landed. As site_name.
  */
 void site_walk_slow(struct site *site);
 
@@ -82,8 +85,8 @@ static inline void site_walk(struct site *site)
 }
 
 /*
- * A row of READ_SITE and WRITE_SITE, which is called now, has counted CHUNKS: if it is time, those of
- * them that are their caller alone have their stacks walked, the first at its next call.
+ * A row of READ_SITE and WRITE_SITE, which is called now, has counted CHUNKS: if it is time, those
+ * of them that are their caller alone have their stacks walked, the first at its next call.
  */
 void site_counted(struct site *read_site, struct site *write_site, uint64_t chunks);
 

@@ -20,7 +20,7 @@ struct stats_own {
 	/* start_ticks of this process and of the root; 0: not known, or not asked yet */
 	uint64_t ticks, root_ticks;
 	uint64_t root_started, started;
-	uint64_t forks_at; /* when the fork began that is under way: the child need not ask; 0: not known */
+	uint64_t forks_at; /* when the fork under way began: the child need not ask; 0: not known */
 	enum stats_ended ended;
 	int signal;
 	uint64_t finished;

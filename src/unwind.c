@@ -271,7 +271,8 @@ static void name_frame(struct stats *s, struct stats_frame *frame, uintptr_t add
 }
 
 /* All frames of T from the one of number FIRST on. */
-static void name_frames(struct stats *s, struct stats_site *site, const struct trace *t, unsigned first)
+static void name_frames(struct stats *s, struct stats_site *site, const struct trace *t,
+			unsigned first)
 {
 	for (unsigned i = first; i < t->count; i++)
 		name_frame(s, &site->frame[i], t->at[i]);
