@@ -72,6 +72,12 @@ static inline bool walk_is_site(const struct stats_site *site)
 	return state == 2 || state == STATS_SITE_ALONE;
 }
 
+/* Is it its caller alone, so far? */
+static inline bool walk_is_alone(const struct stats_site *site)
+{
+	return atomic_load_explicit(&site->state, memory_order_acquire) == STATS_SITE_ALONE;
+}
+
 /* The site of INDEX in S, NULL if it is none or not complete. */
 const struct stats_site *walk_site(const struct stats *s, int index);
 

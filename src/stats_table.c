@@ -68,11 +68,6 @@ static void copy_frames(struct stats *to, struct stats_site *copy, const struct 
 	atomic_store_explicit(&copy->frame_count, count, memory_order_release);
 }
 
-static bool is_alone(const struct stats_site *site)
-{
-	return atomic_load_explicit(&site->state, memory_order_acquire) == STATS_SITE_ALONE;
-}
-
 int stats_site_copy(struct stats *to, const struct stats *from, const struct stats_site *site)
 {
 	struct stats_site *copy;
@@ -83,7 +78,7 @@ int stats_site_copy(struct stats *to, const struct stats *from, const struct sta
 		copy = &to->site[i];
 		if (!walk_same_site(to, walk_site(to, i), from, site))
 			continue;
-		if (!is_alone(site) && stats_site_claim(copy))
+		if (!walk_is_alone(site) && stats_site_claim(copy))
 			copy_frames(to, copy, from, site, 1);
 		return i;
 	}
@@ -91,7 +86,7 @@ int stats_site_copy(struct stats *to, const struct stats *from, const struct sta
 	if (!copy)
 		return -1;
 	copy_frames(to, copy, from, site, 0);
-	stats_site_publish(copy, is_alone(site));
+	stats_site_publish(copy, walk_is_alone(site));
 	return (int)(copy - to->site);
 }
 

@@ -290,11 +290,6 @@ static int add(struct stats *s, const struct trace *t, bool alone)
 	return (int)(site - s->site);
 }
 
-static bool is_alone(const struct stats *s, int index)
-{
-	return atomic_load_explicit(&s->site[index].state, memory_order_acquire) == STATS_SITE_ALONE;
-}
-
 /* The site that is T's caller alone gets the other frames; -1 if there is none. */
 static int complete(struct stats *s, const struct trace *t)
 {
@@ -395,8 +390,8 @@ static int name(uintptr_t caller, bool *alone)
 	struct stats *s = stats_get();
 	int index = find_named(s, caller);
 
-	if (index >= 0 && (*alone || !is_alone(s, index))) {
-		*alone = is_alone(s, index);
+	if (index >= 0 && (*alone || !walk_is_alone(&s->site[index]))) {
+		*alone = walk_is_alone(&s->site[index]);
 		return index;
 	}
 	*alone = *alone && may_walk() && is_of_program(caller);
