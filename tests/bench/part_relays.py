@@ -7,7 +7,7 @@ two transfers take is not in it."""
 import contextlib
 import figures
 from relays import RELAYS
-from server import SERVERS
+from server import SERVERS, served_files
 from worker import since
 
 TITLE = 'Relays and servers, pair by pair'
@@ -72,11 +72,7 @@ def line(kind, bench, www, size):
 
 
 def run(bench, say):
-    www = bench.place.directory('www')
-    for size in SIZES:
-        bench.place.file(f'www/{size}.bin', size)
-    say('files: they are settled in 11 s, for servers that do not own them')
-    bench.place.settle(aged=True)
+    www = served_files(bench, SIZES, say)
     data = {'lines': [], 'skipped': []}
     for kind in RELAYS + SERVERS:
         if why := kind.lacks():

@@ -3,7 +3,7 @@
 import contextlib, os, re, shutil, subprocess
 import figures
 from relays import Haproxy
-from server import SERVERS
+from server import SERVERS, served_files
 from worker import ENV, FAR, since
 
 TITLE = 'Real servers'
@@ -102,11 +102,7 @@ def one_server(kind, bench, www, say, data):
 
 
 def run(bench, say):
-    www = bench.place.directory('www')
-    for size in SIZES:
-        bench.place.file(f'www/{size}.bin', size)
-    say('files: they are settled in 11 s, for servers that do not own them')
-    bench.place.settle(aged=True)
+    www = served_files(bench, SIZES, say)
     data = {'cpu': [], 'rates': [], 'skipped': [], 'wrk': bool(shutil.which('wrk'))}
     for kind in SERVERS + (Haproxy,):
         if why := kind.lacks():

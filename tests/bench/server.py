@@ -158,3 +158,13 @@ class Perl(Server):
 
 
 SERVERS = (Nginx, Apache, Vsftpd, Python, Php, Perl)
+
+
+def served_files(bench, sizes, say):
+    """The directory that is served, with a file of each of SIZES, all of them settled."""
+    www = bench.place.directory('www')
+    for size in sizes:
+        bench.place.file(f'www/{size}.bin', size)
+    say('files: they are settled in 11 s, for servers that do not own them')
+    bench.place.settle(aged=True)
+    return www

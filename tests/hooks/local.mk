@@ -2,7 +2,8 @@
 check_PROGRAMS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory
 TESTS += tests/hooks/table tests/hooks/next tests/hooks/open tests/hooks/memory tests/hooks/exports.sh \
 	tests/hooks/runpath.sh tests/hooks/sysv.sh
-EXTRA_DIST += tests/hooks/exports.sh tests/hooks/runpath.sh tests/hooks/sysv.sh
+EXTRA_DIST += tests/hooks/exports.sh tests/hooks/runpath.sh tests/hooks/sysv.sh \
+	tests/hooks/compiled.sh
 
 hooks_double = tests/hooks/double.c tests/hooks/double.h src/prim_gate.c src/copy.c
 hooks_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/hooks

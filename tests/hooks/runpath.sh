@@ -2,14 +2,8 @@
 # SPDX-License-Identifier: MIT
 # runpath.sh - dlopen and dlmopen, hooked, still search the RUNPATH of the object that calls.
 #	runpath.sh LIBRARY	what is preloaded
-set -u
-library=${1:-src/.libs/libshunt.so}
-case $library in /*) ;; *) library=$PWD/$library ;; esac
-cc=${CC:-cc}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/compiled.sh"
 
-command -v "${cc%% *}" >/dev/null || { echo "runpath.sh: no C compiler"; exit 77; }
 mkdir "$work/hidden" && cd "$work" || exit 1
 cat >found.c <<'C'
 int found(void) { return 42; }
@@ -43,12 +37,6 @@ $cc -shared -fPIC -o hidden/found.so found.c &&
 	$cc -shared -fPIC -o user.so user.c -Wl,--enable-new-dtags,-rpath,"$work/hidden" -ldl &&
 	$cc -o main main.c ./user.so -ldl || exit 1
 
-passed=0 failed=0
-try() { # WHAT COMMAND...
-	what=$1
-	shift
-	if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $what"; fi
-}
 try "plain dlopen" ./main
 try "the program itself has no RUNPATH" ./main direct
 try "hooked dlopen finds it by the caller's RUNPATH" env LD_PRELOAD="$library" ./main

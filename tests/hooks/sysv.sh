@@ -3,14 +3,8 @@
 # sysv.sh - where a library has no table of symbols but the old one, nothing is looked up late: dlsym
 # would take the text that the program's dlerror is to give, and the loader's lock.
 #	sysv.sh LIBRARY	what is preloaded
-set -u
-library=${1:-src/.libs/libshunt.so}
-case $library in /*) ;; *) library=$PWD/$library ;; esac
-cc=${CC:-cc}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/compiled.sh"
 
-command -v "${cc%% *}" >/dev/null || { echo "sysv.sh: no C compiler"; exit 77; }
 cd "$work" || exit 1
 echo 'int old(void) { return 42; }' >old.c
 cat >main.c <<'C'
@@ -37,12 +31,6 @@ C
 $cc -shared -fPIC -Wl,--hash-style=sysv -o old.so old.c && $cc -o main main.c ./old.so -ldl ||
 	{ echo "sysv.sh: no such library can be made"; exit 77; }
 
-passed=0 failed=0
-try() { # WHAT COMMAND...
-	what=$1
-	shift
-	if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $what"; fi
-}
 try "plain dlerror" ./main
 try "dlerror behind hooks that are called first" env LD_PRELOAD="$library" ./main
 echo "$passed passed, $failed failed"
