@@ -77,10 +77,10 @@ static struct meter *of_descriptor(int fd)
 /* A free slot, or that of a unit that is over, for C. */
 static struct meter *take(struct choice *c)
 {
+	used = true;
 	for (int i = 0; i < METERS; i++) {
 		struct choice *none = NULL;
 
-		used = true;
 		if (atomic_compare_exchange_strong(&meters[i].choice, &none, c)) {
 			atomic_fetch_add(&meter_active, 1);
 			return &meters[i];
