@@ -14,7 +14,8 @@ static LARGE_TABLE struct choice nowhere;
 /* Large chunks of long files: where landing was seen to pay on every machine so far. */
 static bool is_likely(unsigned class)
 {
-	return class % CHOICE_MAPPED >= choice_class(32 * 1024, 0) && class % 4 == 3;
+	return !(class & CHOICE_STREAM) && class % CHOICE_MAPPED >= choice_class(32 * 1024, 0) &&
+	       class % 4 == 3;
 }
 
 static uint32_t first_wait(unsigned class)
@@ -26,8 +27,8 @@ struct choice *choice_of(uintptr_t caller, unsigned class)
 {
 	struct choice *there = atomic_load_explicit(&shared, memory_order_acquire);
 	struct choice *all = there ? there : own;
-	uint64_t key = (uint64_t)caller << 8 | class, none;
-	unsigned slot = (unsigned)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
+	uint64_t key = (uint64_t)caller << 9 | class, none;
+	unsigned slot = (unsigned)((key * UINT64_C(0x9e3779b97f4a7c15) >> 32) * CHOICE_TABLE >> 32);
 
 	for (unsigned i = 0; i < PROBES; i++) {
 		struct choice *c = &all[(slot + i) % CHOICE_TABLE];
@@ -148,7 +149,7 @@ static bool pays(const struct choice *c)
 
 	if (relaxed(c->crowded))
 		return land + plain / CHOICE_CROWDED < plain;
-	if (is_likely((unsigned)(relaxed(c->key) & 255)))
+	if (is_likely((unsigned)(relaxed(c->key) & 511)))
 		return land <= plain + plain / (2 * CHOICE_MARGIN);
 	return land + plain / CHOICE_MARGIN < plain;
 }

@@ -40,6 +40,7 @@ enum {
 	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none; where more was on its way than */
 	CHOICE_CROWDED = 4,    /* was followed, of less than the 4th: tables were not as full as they will be */
 	CHOICE_MAPPED = 128,   /* in the class: chunks of a mapping, for which nothing is armed */
+	CHOICE_STREAM = 256,   /* in the class: of a socket or a pipe */
 };
 
 struct choice {

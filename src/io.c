@@ -47,8 +47,6 @@ ssize_t io_read_small_chunk(int fd, const void *buf, ssize_t ret, const void *ca
  */
 static void tried(struct io_read *r, size_t n)
 {
-	const struct pays *pays = &r->site->pays;
-
 	switch (r->why) {
 	case VERDICT_STACK:
 	case VERDICT_SHARED_MEMORY:
@@ -61,7 +59,7 @@ static void tried(struct io_read *r, size_t n)
 		pass_take(&r->pass, PASS_CHUNKS, n);
 		return;
 	case VERDICT_NOT_FULL: /* while it is measured each chunk counts */
-		if (config.min || relaxed(pays->run) == PAYS_RUNS)
+		if (!r->meter)
 			pass_take(&r->pass, PASS_SHORT, n);
 		return;
 	default:
@@ -79,7 +77,7 @@ static ssize_t read_file(int fd, struct fd_entry *e, void *buf, size_t n, off_t 
 		site_name(r->site);
 	r->why = land_wanted(e, buf, n, r->site, &r->pass);
 	if (r->why == VERDICT_REWRITTEN)
-		r->why = meter_file(fd, e, buf, n, r->site, &r->pass, &r->meter);
+		r->why = meter_chunk(fd, e, buf, n, r->site, &r->pass, &r->meter);
 	else
 		meter_skip(fd);
 	if (r->why != VERDICT_REWRITTEN)
@@ -113,7 +111,9 @@ static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, stru
 	r->stream = true;
 	if (unlikely(r->site->wanted))
 		site_name(r->site);
-	r->why = stream_wanted(fd, e, buf, n, r->site, &r->pass);
+	r->why = stream_wanted(fd, e, buf, n, r->site, &r->pass, &r->meter);
+	if (r->why != VERDICT_REWRITTEN && !r->meter)
+		meter_skip(fd);
 	if (r->why == VERDICT_REWRITTEN && config.mode != MODE_OBSERVE) {
 		site_walk(r->site);
 		if (!thread_single())
@@ -124,6 +124,8 @@ static ssize_t read_stream(int fd, struct fd_entry *e, void *buf, size_t n, stru
 	}
 	if (ret > 0 && r->why != VERDICT_REWRITTEN)
 		watch_read(buf, (size_t)ret, fd, r->site, r->why, NULL);
+	if (unlikely(r->meter) && ret != LAND_PLAINLY)
+		meter_read(r->meter, ret);
 	if (ret != LAND_PLAINLY || !landing_any())
 		return ret;
 	landing_receive(buf, n);
@@ -182,7 +184,7 @@ ssize_t io_read_done(int fd, void *buf, size_t n, struct io_read *r, ssize_t ret
 {
 	if (r->site && ret >= WATCH_SMALLEST) {
 		if (r->stream)
-			stream_read_plainly(fd, r->site, n, ret, &r->why);
+			stream_read_plainly(fd, n, ret, &r->why);
 		watch_read(buf, (size_t)ret, fd, r->site, r->why, &r->pass);
 	}
 	if (r->site && unlikely(r->meter))

@@ -138,7 +138,7 @@ static void spend(struct meter *m, uint64_t since)
 	set_relaxed(misses, 0);
 }
 
-/* ---- files ---- */
+/* ---- files and streams ---- */
 
 /*
  * Did a unit of the other way than WAY leave the buffer at BUF as it is? Then this chunk
@@ -187,8 +187,8 @@ static struct meter *goes_on(struct choice *c, int fd, uint32_t generation)
 	return NULL;
 }
 
-static enum verdict measure_file(struct choice *c, int fd, struct fd_entry *e, const void *buf,
-				 size_t n, struct meter **to)
+static enum verdict measure_chunk(struct choice *c, int fd, struct fd_entry *e, const void *buf,
+				  size_t n, struct meter **to)
 {
 	uint32_t generation = relaxed(e->generation);
 	struct meter *m = goes_on(c, fd, generation);
@@ -214,23 +214,25 @@ static enum verdict measure_file(struct choice *c, int fd, struct fd_entry *e, c
 	return verdict_of(relaxed(m->way), true);
 }
 
-enum verdict meter_file(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
-			struct pass *pass, struct meter **m)
+enum verdict meter_chunk(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
+			 struct pass *pass, struct meter **m)
 {
+	unsigned class;
 	struct choice *c;
 	enum choice_way way;
 
 	*m = NULL;
 	if (!meter_on())
 		return VERDICT_REWRITTEN;
-	c = choice_of(site->caller, choice_class(n, relaxed(e->log2)));
+	class = choice_class(n, e->kind == STATS_KIND_FILE ? relaxed(e->log2) : 0);
+	c = choice_of(site->caller, e->kind == STATS_KIND_FILE ? class : class | CHOICE_STREAM);
 	choice_hurry(c, relaxed(landing_armed));
 	way = choice_ask(c);
 	if (way == CHOICE_PLAIN)
 		choice_take(c, n, pass);
 	if (likely(way != CHOICE_MEASURE))
 		return verdict_of(way, false);
-	return measure_file(c, fd, e, buf, n, m);
+	return measure_chunk(c, fd, e, buf, n, m);
 }
 
 void meter_read(struct meter *m, ssize_t ret)
@@ -240,7 +242,7 @@ void meter_read(struct meter *m, ssize_t ret)
 	meter_since = 0;
 	if (ret > 0)
 		set_relaxed(m->bytes, relaxed(m->bytes) + (uint64_t)ret);
-	else
+	else if (ret == 0)
 		finish(m);
 }
 

@@ -41,17 +41,17 @@ static inline bool meter_on(void)
 }
 
 /*
- * Is a chunk of N bytes, read from FD into BUF at SITE, to land? REWRITTEN, or why not, and for how
+ * Is a chunk of N bytes, read from FD (a file or a stream) into BUF at SITE, to land? REWRITTEN, or why not, and for how
  * long, to PASS, or NULL. *M gets the unit that it is in, or NULL; then the clock runs, and
  * meter_read stops it.
  */
-enum verdict meter_file(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
-			struct pass *pass, struct meter **m);
+enum verdict meter_chunk(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
+			 struct pass *pass, struct meter **m);
 
-/* The read of a chunk of M is over, with RET. */
+/* The read of a chunk of M is over, with RET. 0 ends the unit; a stream that has nothing now does not. */
 void meter_read(struct meter *m, ssize_t ret);
 
-/* FD was read, but not by meter_file's leave. */
+/* FD was read, but not by meter_chunk's leave. */
 void meter_skip_slow(int fd);
 
 static inline void meter_skip(int fd)

@@ -11,7 +11,6 @@
 #define SHUNT_SITE_H
 
 #include "pass.h"
-#include "pays.h"
 #include "shunt.h"
 #include "verdict.h"
 
@@ -37,7 +36,6 @@ struct site {
 	_Atomic bool alone;         /* named by its caller; the frames above are not known yet */
 	_Atomic bool crosses;       /* another thread writes than reads */
 	_Atomic uint8_t sink;       /* enum stats_kind of what its chunks were last written to */
-	struct pays pays;           /* of streams read here */
 	struct patience patience;
 	_Atomic(struct pair *) pair; /* that it was last in, as the one that reads */
 	_Atomic(struct watched *) last; /* read here: the latest of which the way is known (watch.c) */

@@ -21,13 +21,14 @@
 #include "guard.h"
 #include "land.h"
 #include "maps.h"
+#include "meter.h"
 #include "prim.h"
 #include "stream.h"
 #include "thread.h"
 
 /* Measured per route (bytes in one read): below these an exact landing costs more than it saves. */
 enum {
-	TCP_TCP_ODD = 128 * 1024, TCP_TCP_ALIGNED = 32 * 1024,
+	TCP_TCP_ODD = 64 * 1024, TCP_TCP_ALIGNED = 32 * 1024,
 	TCP_UNIX_ODD = 128 * 1024, TCP_UNIX_ALIGNED = 64 * 1024,
 	UNIX_UNIX = 256 * 1024,
 	PIPE_SOCKET = 64 * 1024,
@@ -172,35 +173,40 @@ static enum verdict refuse(int fd, struct fd_entry *e, const void *buf, size_t n
 	return v == VERDICT_REWRITTEN && n > LARGEST ? VERDICT_LIMIT : v;
 }
 
-/* What was learned at SITE of reads of N bytes, and of L, the buffer's own landing, or NULL. */
-static enum verdict judge_learned(struct site *site, struct landing *l, size_t n, struct pass *pass)
+/* A read of N bytes is to land in L, the buffer's own landing, or NULL: what was learned there? */
+static enum verdict judge_landing(struct landing *l, size_t n, struct pass *pass,
+				  const struct meter *m)
 {
-	enum verdict v = site_ready(site, l && l->site == site ? &l->patience : NULL, n, pass);
-
-	if (v == VERDICT_REWRITTEN && !config.min && !pays_land(&site->pays)) {
-		if (site->pays.run < PAYS_RUNS)
-			return VERDICT_LEARNING;
-		pass_give(pass, n, false);
-		return VERDICT_WOULD_NOT_PAY;
-	}
-	if (v == VERDICT_REWRITTEN && l && l->stream && l->stream->pause) {
+	if (l && l->stream && l->stream->pause) {
 		l->stream->pause--;
-		if (site->pays.run == PAYS_RUNS) /* else each of them is measured */
+		if (!m) /* else each of them is measured */
 			l->stream->pause -= (uint8_t)pass_take(pass, l->stream->pause, n);
 		return VERDICT_NOT_FULL;
 	}
-	return v == VERDICT_REWRITTEN && !fill_possible() ? VERDICT_LIMIT : v;
+	return fill_possible() ? VERDICT_REWRITTEN : VERDICT_LIMIT;
+}
+
+/* A chunk for which nothing stands in the way: what was learned at SITE, and what it costs. */
+static enum verdict judge_chunk(int fd, struct fd_entry *e, const void *buf, size_t n,
+				struct site *site, struct pass *pass, struct meter **m)
+{
+	struct landing *l = landing_find((uintptr_t)buf);
+	enum verdict v = site_ready(site, l && l->site == site ? &l->patience : NULL, n, pass);
+
+	if (v == VERDICT_REWRITTEN)
+		v = meter_chunk(fd, e, buf, n, site, pass, m);
+	return v == VERDICT_REWRITTEN ? judge_landing(l, n, pass, *m) : v;
 }
 
 enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
-			   struct pass *pass)
+			   struct pass *pass, struct meter **m)
 {
 	struct landing *l = landing_any() ? landing_find((uintptr_t)buf) : NULL;
 	enum verdict v = refuse(fd, e, buf, n, site, goes_on(l, n, site));
 
 	switch (v) {
 	case VERDICT_REWRITTEN:
-		return judge_learned(site, l ? l : landing_find((uintptr_t)buf), n, pass);
+		return judge_chunk(fd, e, buf, n, site, pass, m);
 	case VERDICT_TOO_SMALL:
 		pass_give(pass, n, true);
 		return VERDICT_WOULD_NOT_PAY; /* of streams: it is not the chunk alone that is too small */
@@ -232,13 +238,11 @@ static void no_packets(int fd, ssize_t ret)
 		e->stream = VERDICT_REWRITTEN + 1;
 }
 
-void stream_read_plainly(int fd, struct site *site, size_t n, ssize_t ret, enum verdict *why)
+void stream_read_plainly(int fd, size_t n, ssize_t ret, enum verdict *why)
 {
 	no_packets(fd, ret);
 	if (*why == VERDICT_REWRITTEN && ret != (ssize_t)n)
 		*why = VERDICT_NOT_FULL; /* mode:observe */
-	if (!config.min && (*why == VERDICT_LEARNING || *why == VERDICT_NOT_FULL))
-		pays_chunk(&site->pays, self_tid(), (size_t)ret);
 }
 
 /* ---- the plan ---- */
@@ -687,8 +691,6 @@ ssize_t stream_read(int fd, struct fd_entry *e, void *buf, size_t n, struct site
 	leave(a.in);
 	leave(a.copy);
 	leave(a.keep);
-	if (ret > 0 && !config.min)
-		pays_chunk(&site->pays, self_tid(), (size_t)ret);
 	if (*why == VERDICT_REWRITTEN)
 		a.l->calls = (unsigned)(prim_calls - calls);
 	return ret;

@@ -20,6 +20,7 @@
 #include "config.h"
 #include "fd.h"
 #include "landing.h"
+#include "meter.h"
 #include "pipes.h"
 #include "site.h"
 #include "verdict.h"
@@ -66,10 +67,10 @@ void stream_init(void);
 
 /*
  * Why a read of N bytes into BUF from E, no regular file, is not worth a try, and for how long, to
- * PASS; REWRITTEN if it is.
+ * PASS; REWRITTEN if it is. *M: as meter_chunk, untouched where nothing is measured.
  */
 enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
-			   struct pass *pass);
+			   struct pass *pass, struct meter **m);
 
 /*
  * Answers read(FD, BUF, N), or recv without flags, with the bytes landed, or read really
@@ -80,8 +81,8 @@ enum verdict stream_wanted(int fd, struct fd_entry *e, const void *buf, size_t n
 ssize_t stream_read(int fd, struct fd_entry *e, void *buf, size_t n, struct site *site,
 		    enum verdict *why, bool *queued);
 
-/* A plain read of N bytes of FD at SITE gave RET: for the measurement. */
-void stream_read_plainly(int fd, struct site *site, size_t n, ssize_t ret, enum verdict *why);
+/* A plain read of N bytes of FD gave RET: what that says of FD, and of *WHY, the verdict. */
+void stream_read_plainly(int fd, size_t n, ssize_t ret, enum verdict *why);
 
 /* The options of the socket E changed: whether it can be a source is asked anew. */
 void stream_options_changed(struct fd_entry *e);

@@ -104,6 +104,8 @@ static void test_begins(void **state)
 	assert_int_equal(lasts(choice_of(1, choice_class(KIB * KIB, 20)), CHOICE_LAND), CHOICE_FIRST);
 	assert_int_equal(lasts(choice_of(2, choice_class(64 * KIB, 0) | CHOICE_MAPPED), CHOICE_LAND),
 			 CHOICE_LATE);
+	assert_int_equal(lasts(choice_of(2, choice_class(64 * KIB, 0) | CHOICE_STREAM), CHOICE_LAND),
+			 CHOICE_FIRST);
 }
 
 static struct choice *on_trial(void)
@@ -169,6 +171,11 @@ static void test_likely(void **state)
 	c = choice_of(0x70002, choice_class(64 * KIB, 0));
 	lasts(c, CHOICE_LAND);
 	trial(c, 102, 100);
+	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
+	/* streams have to gain */
+	c = choice_of(0x70003, choice_class(64 * KIB, 0) | CHOICE_STREAM);
+	lasts(c, CHOICE_LAND);
+	trial(c, 99, 100);
 	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
 }
 
@@ -287,7 +294,7 @@ static void test_shared(void **state)
 
 	trial(c, 120, 100);
 	choice_share(memory);
-	d = choice_of((uintptr_t)(key >> 8), key & 255);
+	d = choice_of((uintptr_t)(key >> 9), key & 511);
 	assert_true(d >= memory && (char *)d < (char *)memory + choice_size());
 	assert_int_equal(choice_ask(d), CHOICE_PLAIN);
 }

@@ -48,7 +48,7 @@ static enum verdict read_chunk(int fd, char *buf, off_t at)
 	static const struct stat unknown;
 	struct fd_entry *e = fd_entry(fd);
 	struct meter *m;
-	enum verdict v = meter_file(fd, e, buf, CHUNK, lazy_site, NULL, &m), why;
+	enum verdict v = meter_chunk(fd, e, buf, CHUNK, lazy_site, NULL, &m), why;
 	ssize_t ret = LAND_PLAINLY;
 
 	lazy_clock += cost[way_of(v)].read;
@@ -450,6 +450,38 @@ static void mapped(void)
 	is_off();
 }
 
+static void read_stream(int fd, char *p, ssize_t ret)
+{
+	struct meter *m;
+
+	meter_chunk(fd, fd_entry(fd), p, CHUNK, lazy_site, NULL, &m);
+	CHECK(m);
+	lazy_clock += 1000;
+	meter_read(m, ret);
+}
+
+/* What is learned of a stream is not the files'; it may have nothing just now, and goes on. */
+static void stream(void)
+{
+	struct choice *c = choice_of(lazy_site->caller, choice_class(CHUNK, 0) | CHOICE_STREAM);
+	char *p = lazy_memory(CHUNK);
+	struct meter *m;
+	int ends[2];
+
+	lazy_clock = 1000; /* 0 is no time */
+	CHECK(pipe(ends) == 0);
+	CHECK(fd_classify(ends[0], fd_entry(ends[0])) == STATS_KIND_PIPE);
+	for (int i = 0; i < CHOICE_FIRST; i++)
+		CHECK(meter_chunk(ends[0], fd_entry(ends[0]), p, CHUNK, lazy_site, NULL, &m) ==
+		      VERDICT_REWRITTEN && !m);
+	read_stream(ends[0], p, CHUNK);
+	read_stream(ends[0], p, -1);
+	CHECK(relaxed(c->measuring) && relaxed(c->units[CHOICE_LAND]) == 0);
+	read_stream(ends[0], p, 0);
+	CHECK(relaxed(c->units[CHOICE_LAND]) == 1);
+	CHECK(relaxed(c->cost[CHOICE_LAND][0]) == 3000 * 1000ull / CHUNK);
+}
+
 LAZY_TEST(cannot_pay)
 LAZY_TEST(pays)
 LAZY_TEST(all_parts)
@@ -465,6 +497,7 @@ LAZY_TEST(ends)
 LAZY_TEST(forgotten)
 LAZY_TEST(switched_off)
 LAZY_TEST(mapped)
+LAZY_TEST(stream)
 
 int main(void)
 {
@@ -478,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_openings_count),
 		cmocka_unit_test(test_ends), cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_switched_off), cmocka_unit_test(test_mapped),
+		cmocka_unit_test(test_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
