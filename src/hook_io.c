@@ -169,7 +169,7 @@ static APART ssize_t write_whole(int fd, const void *buf, size_t n, const void *
 
 static OFTEN APART ssize_t write_chunk(int fd, const void *buf, size_t n, const void *caller)
 {
-	if (!io_write_plain(fd))
+	if (!io_write_plain(fd, buf, n, caller))
 		return write_whole(fd, buf, n, caller);
 	return io_wrote(fd, buf, REAL_LIVE(write)(fd, buf, n), caller);
 }

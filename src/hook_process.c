@@ -19,6 +19,7 @@
 #include "hook.h"
 #include "landing.h"
 #include "maps.h"
+#include "pieces.h"
 #include "prim.h"
 #include "process.h"
 #include "report.h"
@@ -74,6 +75,7 @@ FORKS void process_after_fork_child(void)
 	fd_forked();
 	site_forked();
 	watch_forked();
+	pieces_forked();
 	report_forked();
 	stats_forked();
 	errno = saved;

@@ -232,7 +232,7 @@ static APART ssize_t send_whole(int fd, const void *buf, size_t n, int flags, co
 
 static OFTEN APART ssize_t send_chunk(int fd, const void *buf, size_t n, int flags, const void *caller)
 {
-	if (!io_write_plain(fd))
+	if (!io_write_plain(fd, buf, n, caller))
 		return send_whole(fd, buf, n, flags, caller);
 	return io_wrote(fd, buf, REAL_LIVE(send)(fd, buf, n, flags), caller);
 }

@@ -13,6 +13,7 @@
 #include "land.h"
 #include "landing.h"
 #include "meter.h"
+#include "pieces.h"
 #include "send.h"
 #include "sleep.h"
 #include "source.h"
@@ -122,8 +123,9 @@ static inline ssize_t io_write_done(int fd, const struct iovec *iov, size_t coun
 /* The same for one piece at BUF. */
 static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void *caller)
 {
-	if (ret < WATCH_SMALLEST || !watch_any() ||
-	    likely(watch_wrote(buf, (size_t)ret, fd, caller)))
+	if (ret < WATCH_SMALLEST || (mapping_any() && pieces_wrote(buf, (size_t)ret, fd, caller)))
+		return ret;
+	if (!watch_any() || likely(watch_wrote(buf, (size_t)ret, fd, caller)))
 		return ret;
 	if (!mapping_any() && !watch_knows(buf, (size_t)ret))
 		return ret;
@@ -131,12 +133,12 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
 }
 
 /*
- * Nothing is landed, mapped or measured, and no error is owed: a write to FD is noted, and goes its
- * way.
+ * Nothing is landed, mapped or measured, and no error is owed, or what is mapped goes as the last
+ * piece: a write to FD is noted, and goes its way.
  */
-static inline bool io_write_plain(int fd)
+static inline bool io_write_plain(int fd, const void *buf, size_t n, const void *caller)
 {
-	if (io_busy() || mapping_any())
+	if (io_busy() || (mapping_any() && !pieces_go_on(buf, n, fd, caller)))
 		return false;
 	writers_note(fd);
 	return true;

@@ -27,7 +27,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/immutable.c src/immutable.h \
 	src/land.c src/land.h src/landing.c src/landing.h src/lease.c src/lease.h src/lock.h \
 	src/mapping.c src/mapping.h src/maps.c src/maps.h \
-	src/meter.c src/meter.h src/pair.c src/pair.h src/pass.h \
+	src/meter.c src/meter.h src/pair.c src/pair.h src/pass.h src/pieces.c src/pieces.h \
 	src/peer.c src/peer.h src/pipes.c src/pipes.h \
 	src/prim.c src/prim.h src/process.h src/quiet.h \
 	src/report_end.c src/report_path.c src/report_path.h src/relink.c src/relink.h src/resolve.c \

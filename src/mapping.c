@@ -22,7 +22,7 @@ enum { MAPPINGS = 1024, TRIES = 64, RELEASES = 16 };
 HOT _Atomic unsigned mapping_count;
 
 static LARGE_TABLE struct mapping table[MAPPINGS]; /* by address, disjoint */
-static _Atomic uint32_t sequence;
+HOT _Atomic uint32_t mapping_changes;
 static uint64_t serials;
 static struct lock table_lock;
 static _Atomic unsigned calls; /* for mapping_calls */
@@ -52,7 +52,7 @@ static enum found look(uintptr_t p, size_t n, struct mapping *m)
 	uintptr_t end = n > UINTPTR_MAX - p ? UINTPTR_MAX : p + n;
 
 	for (int tries = 0; tries < TRIES; tries++) {
-		uint32_t before = atomic_load_explicit(&sequence, memory_order_acquire);
+		uint32_t before = atomic_load_explicit(&mapping_changes, memory_order_acquire);
 		unsigned count = atomic_load_explicit(&mapping_count, memory_order_relaxed);
 		unsigned i = first_above(p, count);
 		bool found = i < count && table[i].lo < end;
@@ -60,7 +60,7 @@ static enum found look(uintptr_t p, size_t n, struct mapping *m)
 		if (found)
 			*m = table[i];
 		atomic_thread_fence(memory_order_acquire);
-		if (!(before & 1) && atomic_load_explicit(&sequence, memory_order_relaxed) == before)
+		if (!(before & 1) && atomic_load_explicit(&mapping_changes, memory_order_relaxed) == before)
 			return found ? FOUND : NONE;
 	}
 	return CHANGES;
@@ -89,13 +89,13 @@ struct releases {
 static void change_begin(struct lock_held *held)
 {
 	lock_take(&table_lock, held);
-	atomic_fetch_add(&sequence, 1);
+	atomic_fetch_add(&mapping_changes, 1);
 	atomic_thread_fence(memory_order_release);
 }
 
 static void change_end(const struct lock_held *held, const struct releases *r)
 {
-	atomic_fetch_add_explicit(&sequence, 1, memory_order_release);
+	atomic_fetch_add_explicit(&mapping_changes, 1, memory_order_release);
 	lock_drop(&table_lock, held);
 	for (unsigned i = 0; i < r->count; i++)
 		source_abandon(r->source[i]);
@@ -328,7 +328,7 @@ FORKS void mapping_forked(void)
 	if (atomic_load(&table_lock.word) != 0) {
 		/* a thread that is not here was changing it: it is abandoned */
 		atomic_store(&mapping_count, 0);
-		sequence &= ~1u;
+		mapping_changes &= ~1u;
 	}
 	lock_reset(&table_lock);
 	for (unsigned i = 0; i < mapping_count; i++)

@@ -35,6 +35,9 @@ static inline bool mapping_any(void)
 	return unlikely(atomic_load_explicit(&mapping_count, memory_order_relaxed) != 0);
 }
 
+/* Odd while what is remembered changes, and another number afterwards. */
+extern HIDDEN _Atomic uint32_t mapping_changes;
+
 /*
  * mmap returned P for these arguments, called from CALLER. What was remembered of the
  * range is forgotten. Keeps errno.

@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "mapping.h"
 #include "pair.h"
+#include "pieces.h"
 #include "prim.h"
 #include "send.h"
 #include "sig.h"
@@ -389,10 +390,31 @@ static enum verdict sink_refusal(const struct fd_entry *e, enum stats_kind kind)
 	return kind == STATS_KIND_PIPE ? VERDICT_SINK_KIND : VERDICT_REWRITTEN;
 }
 
+/* Does one of these calls find out a name when it is made once more? */
+static bool names_next(const struct site *mmap_site, const struct site *write_site)
+{
+	return (site_names_next(mmap_site) && site_index(mmap_site) < 0) || site_names_next(write_site);
+}
+
+/* N bytes of mapping M went plainly to ROUTE. Is the reason one that the next piece will have, too? */
+static void know_way(const struct mapping *m, uint32_t changes, size_t n, const struct pair_chunk *c,
+		     const struct fd_entry *sink, struct stats_route *route)
+{
+	bool small = refused == VERDICT_TOO_SMALL;
+	struct pieces_way way = { .lo = m->lo, .hi = m->hi, .most = small ? n : SIZE_MAX,
+				  .changes = changes, .generation = relaxed(sink->generation),
+				  .fd = c->sink_fd, .why = (uint8_t)refused, .sink = sink,
+				  .caller = (const void *)c->write_site->caller, .route = route };
+
+	if ((small || (m->source < 0 && m->why == refused)) && !names_next(m->site, c->write_site))
+		pieces_know(&way);
+}
+
 /* N bytes at P were written plainly: those that are mapped are counted, with the reason. */
 static void watch_mapped(uintptr_t p, size_t n, int fd, const void *caller)
 {
 	struct fd_entry *e = fd_entry(fd);
+	uint32_t changes = relaxed(mapping_changes);
 	struct mapping m;
 
 	if (!e || !reported_sink(fd_classify(fd, e)))
@@ -414,6 +436,8 @@ static void watch_mapped(uintptr_t p, size_t n, int fd, const void *caller)
 			stats_add(&route->bytes_rewritten, to - from);
 			stats_add(&route->chunks_rewritten, 1);
 		}
+		if (to - from == n)
+			know_way(&m, changes, n, &c, e, route);
 	}
 }
 

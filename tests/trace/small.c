@@ -6,7 +6,7 @@
  *
  * The program feeds itself and drains itself, a chunk at a time. Each case passes HALF chunks of
  * SIZE bytes in one way, and as many in another: tests/trace/run knows what the report has to say.
- * With a FILE of 16 KiB or more they are read from that, TINY or WHOLE bytes each: what is asked of
+ * With a FILE of 32 KiB or more they are read from that, or mapped, TINY or WHOLE bytes each: what is asked of
  * a chunk now and then only is to be asked no less often.
  */
 #define _GNU_SOURCE
@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -431,6 +432,119 @@ static void on_the_stack(void)
 	}
 }
 
+/* ---- pieces of a mapping, which are too small ---- */
+
+static char *map_file(void *at, int prot)
+{
+	char *p = mmap(at, 2 * WHOLE, prot, MAP_PRIVATE | (at ? MAP_FIXED : 0), file, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
+}
+
+static void put_pieces(const char *map, size_t n)
+{
+	for (int i = 0; i < HALF; i++) {
+		put(map + SIZE * (i % 2), n);
+		drained(n);
+	}
+}
+
+static void pieces(void)
+{
+	const char *map = map_file(NULL, PROT_READ);
+
+	put_pieces(map, SIZE);
+	for (int i = 0; i < HALF; i++) {
+		if (send(sink, map, SIZE, 0) != SIZE)
+			err(1, "send");
+		drained(SIZE);
+	}
+}
+
+static void pieces_another_sink(void)
+{
+	const char *map = map_file(NULL, PROT_READ);
+	int ends[4];
+
+	put_pieces(map, SIZE);
+	make_ends(AF_UNIX, ends);
+	if (dup2(ends[2], sink) < 0)
+		err(1, "dup2");
+	drain = ends[3];
+	put_pieces(map, SIZE);
+}
+
+static void pieces_second_sink(void)
+{
+	const char *map = map_file(NULL, PROT_READ);
+	int ends[4];
+
+	put_pieces(map, SIZE);
+	make_ends(AF_UNIX, ends);
+	sink = ends[2];
+	drain = ends[3];
+	put_pieces(map, SIZE);
+}
+
+/* The same memory, the same file, but now it may be written to. */
+static void pieces_writable(void)
+{
+	char *map = map_file(NULL, PROT_READ);
+
+	put_pieces(map, SIZE);
+	put_pieces(map_file(map, PROT_READ | PROT_WRITE), SIZE);
+}
+
+/* The same memory is nobody's file any more. */
+static void pieces_gone(void)
+{
+	char *map = map_file(NULL, PROT_READ);
+
+	put_pieces(map, SIZE);
+	if (mmap(map, 2 * WHOLE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != map)
+		err(1, "mmap");
+	put_pieces(map, SIZE);
+}
+
+static void pieces_forked(void)
+{
+	const char *map = map_file(NULL, PROT_READ);
+	int status;
+
+	put_pieces(map, SIZE);
+	if (fork() == 0) {
+		put_pieces(map, SIZE);
+		exit(0);
+	}
+	if (wait(&status) < 0 || status != 0)
+		errx(1, "the child failed");
+}
+
+/* The second half of a piece lies behind the mapping's end. */
+static void pieces_over_the_end(void)
+{
+	char *map = mmap(NULL, 4 * WHOLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	put_pieces(map_file(map, PROT_READ), SIZE);
+	for (int i = 0; i < HALF; i++) {
+		put(map + 2 * WHOLE - SIZE / 2, SIZE);
+		drained(SIZE);
+	}
+}
+
+/* Larger ones at the same site go by reference, and smaller ones do not because of them. */
+static void pieces_larger(void)
+{
+	const char *map = map_file(NULL, PROT_READ);
+
+	for (int i = 0; i < 2; i++) {
+		put_pieces(map, SIZE);
+		put_pieces(map, WHOLE);
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -446,6 +560,11 @@ static const struct {
 	{ "larger", larger }, { "looked", looked }, { "looked-then-smaller", looked_then_smaller },
 	{ "looked-by-turns", looked_by_turns }, { "on-the-stack", on_the_stack },
 	{ "short-then-full", short_then_full },
+	{ "pieces", pieces }, { "pieces-another-sink", pieces_another_sink },
+	{ "pieces-second-sink", pieces_second_sink },
+	{ "pieces-writable", pieces_writable }, { "pieces-gone", pieces_gone },
+	{ "pieces-forked", pieces_forked }, { "pieces-larger", pieces_larger },
+	{ "pieces-over-the-end", pieces_over_the_end },
 };
 
 int main(int argc, char **argv)
