@@ -244,8 +244,11 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 	if (lease_any())
 		lease_look(prim_now());
 	io_file_changes(fd);
-	if (!send_touches(iov, count))
+	if (!send_touches(iov, count)) {
+		if (mapping_any() && count == 1)
+			pieces_look_round(iov->iov_base);
 		return false;
+	}
 	if (!thread_single())
 		pthread_testcancel();
 	if (!send_landings(fd, iov, count, flags, caller, ret))

@@ -127,18 +127,18 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
 		return ret;
 	if (!watch_any() || likely(watch_wrote(buf, (size_t)ret, fd, caller)))
 		return ret;
-	if (!mapping_any() && !watch_knows(buf, (size_t)ret))
+	if ((!mapping_any() || pieces_none(buf, (size_t)ret)) && !watch_knows(buf, (size_t)ret))
 		return ret;
 	return send_watch_one(fd, buf, ret, caller);
 }
 
 /*
- * Nothing is landed, mapped or measured, and no error is owed, or what is mapped goes as the last
- * piece: a write to FD is noted, and goes its way.
+ * Nothing is landed or measured, no error is owed, and nothing is mapped that has to do with it, or it
+ * goes as the last piece did: a write to FD is noted, and goes its way.
  */
 static inline bool io_write_plain(int fd, const void *buf, size_t n, const void *caller)
 {
-	if (io_busy() || (mapping_any() && !pieces_go_on(buf, n, fd, caller)))
+	if (io_busy() || (mapping_any() && !pieces_pass(buf, n, fd, caller)))
 		return false;
 	writers_note(fd);
 	return true;

@@ -71,6 +71,18 @@ bool mapping_find(uintptr_t p, size_t n, struct mapping *m)
 	return look(p, n, m) == FOUND;
 }
 
+bool mapping_gap(uintptr_t p, struct mapping_gap *g)
+{
+	uint32_t before = atomic_load_explicit(&mapping_changes, memory_order_acquire);
+	unsigned count = atomic_load_explicit(&mapping_count, memory_order_relaxed);
+	unsigned i = first_above(p, count);
+
+	*g = (struct mapping_gap){ .lo = i > 0 ? table[i - 1].hi : 0,
+				   .hi = i < count ? table[i].lo : UINTPTR_MAX, .changes = before };
+	atomic_thread_fence(memory_order_acquire);
+	return !(before & 1) && relaxed(mapping_changes) == before && g->lo <= p && p < g->hi;
+}
+
 bool mapping_still(uintptr_t p, uint64_t serial)
 {
 	struct mapping m;

@@ -66,6 +66,15 @@ void mapping_forget_source(int index);
  */
 bool mapping_find(uintptr_t p, size_t n, struct mapping *m);
 
+/* [lo, hi) round an address, where nothing is remembered while mapping_changes is CHANGES. */
+struct mapping_gap {
+	uintptr_t lo, hi;
+	uint32_t changes;
+};
+
+/* The gap round P, to G. False: something is remembered there, or it changes just now. */
+bool mapping_gap(uintptr_t p, struct mapping_gap *g);
+
 /* Is what was found at P with that SERIAL still there, unchanged? */
 bool mapping_still(uintptr_t p, uint64_t serial);
 

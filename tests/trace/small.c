@@ -2,8 +2,9 @@
 /*
  * small.c - a relay's small chunks, which nobody rewrites, in ways that a count may miss.
  *
- *   small CASE [FILE]
+ *   small [-m] CASE [FILE]
  *
+ * -m: it has a file mapped all the time, with which the chunks have nothing to do.
  * The program feeds itself and drains itself, a chunk at a time. Each case passes HALF chunks of
  * SIZE bytes in one way, and as many in another: tests/trace/run knows what the report has to say.
  * With a FILE of 32 KiB or more they are read from that, or mapped, TINY or WHOLE bytes each: what is asked of
@@ -534,6 +535,23 @@ static void pieces_over_the_end(void)
 	}
 }
 
+/* Memory that was written from before the file was mapped over it, and what reaches into that. */
+static void pieces_come(void)
+{
+	char *room = mmap(NULL, 4 * WHOLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *map = room + WHOLE;
+
+	map_file(NULL, PROT_READ);
+	put_pieces(map, SIZE);
+	map_file(map, PROT_READ);
+	put_pieces(map, SIZE);
+	for (int i = 0; i < HALF; i++) {
+		put(room, SIZE);
+		put(map - SIZE / 2, SIZE);
+		drained(2 * SIZE);
+	}
+}
+
 /* Larger ones at the same site go by reference, and smaller ones do not because of them. */
 static void pieces_larger(void)
 {
@@ -564,13 +582,20 @@ static const struct {
 	{ "pieces-second-sink", pieces_second_sink },
 	{ "pieces-writable", pieces_writable }, { "pieces-gone", pieces_gone },
 	{ "pieces-forked", pieces_forked }, { "pieces-larger", pieces_larger },
-	{ "pieces-over-the-end", pieces_over_the_end },
+	{ "pieces-over-the-end", pieces_over_the_end }, { "pieces-come", pieces_come },
 };
 
 int main(int argc, char **argv)
 {
 	int ends[4];
 
+	if (argc > 1 && strcmp(argv[1], "-m") == 0) {
+		file = open("/proc/self/exe", O_RDONLY);
+		map_file(NULL, PROT_READ);
+		close(file);
+		argv++;
+		argc--;
+	}
 	make_ends(AF_INET, ends);
 	feeder = ends[0];
 	source = ends[1];
@@ -585,5 +610,5 @@ int main(int argc, char **argv)
 			cases[i].run();
 			return 0;
 		}
-	errx(2, "small CASE [FILE]");
+	errx(2, "small [-m] CASE [FILE]");
 }
