@@ -17,15 +17,13 @@ def chunk_sizes(bench):
     return [k << 10 for k in bench.pick(QUICK, FULL)]
 
 
-def taken(plain, shunt, route, chunk, odd, rounds):
-    """The runs of one line: each way in turn, as often as asked for."""
-    runs = {way: [] for way in WAYS}
-    for _ in range(rounds):
-        for way in WAYS:
-            who = shunt if way == 'shunt' else plain
+def take(runs, workers, route, chunk, odd, rounds):
+    """More RUNS of one line: each way in turn, and each in turn the first."""
+    for i in range(rounds):
+        for way in WAYS[i % len(WAYS):] + WAYS[:i % len(WAYS)]:
+            who = workers['shunt' if way == 'shunt' else 'plain']
             kind = way if way in ('hand', 'limit') else 'read'
             runs[way].append(who.loop(kind, route, chunk, odd, BYTES))
-    return runs
 
 
 def way_data(samples, detail):
@@ -39,14 +37,26 @@ def way_data(samples, detail):
             'mean_chunk': figures.median_of(s['bytes'] / s['chunks'] for s in samples)}
 
 
+def together(reports):
+    """One report of those of all starts; some have none."""
+    reports = [r for r in reports if r]
+    total = sum(r['bytes'] for r in reports)
+    if not total:
+        return None
+    return {'bytes': total, 'rewritten': sum(r['bytes'] * r['rewritten'] for r in reports) / total,
+            'why_not': next((r['why_not'] for r in reports if r['why_not']), None)}
+
+
 def line(bench, path, route, chunk, odd):
-    plain = Worker(bench, path, ROUTES[route])
-    shunt = Worker(bench, path, ROUTES[route], shunt=True)
-    runs = taken(plain, shunt, route, chunk, odd, bench.rounds(11, 31))
-    for worker in (plain, shunt):
-        worker.detail(True)
-    detail = taken(plain, shunt, route, chunk, odd, bench.rounds(3, 7))
-    plain.stop()
+    runs, detail = ({way: [] for way in WAYS} for _ in range(2))
+    reports = []
+    for order, rounds in bench.starts(('plain', 'shunt'), 12, 32):
+        workers = {way: Worker(bench, path, ROUTES[route], shunt=way == 'shunt') for way in order}
+        take(runs, workers, route, chunk, odd, rounds)
+        for worker in workers.values():
+            worker.detail(True)
+        take(detail, workers, route, chunk, odd, bench.pick(2, 4))
+        reports += [worker.stop() for worker in workers.values()]
     costs = {way: [figures.cost(s) / s['bytes'] for s in runs[way]] for way in WAYS}
     return {'route': route, 'chunk': chunk, 'odd': odd,
             'unit': figures.unit(runs['plain'][0]),
@@ -54,7 +64,7 @@ def line(bench, path, route, chunk, odd):
             'gain': figures.ratio(costs['plain'], costs['shunt']),
             'hand_gain': figures.ratio(costs['plain'], costs['hand']),
             'behind_hand': figures.ratio(costs['shunt'], costs['hand']),
-            'report': shunt.stop()}
+            'report': together(reports)}
 
 
 def run(bench, say):
