@@ -133,27 +133,28 @@ static bool load_child(void *context, const char *path)
 	return true;
 }
 
-/* A number that is no file's name is a process; -1: it is a file. */
+/* A number that is no file's name is a process, 0 if none can have it; -1: it is a file. */
 static int as_pid(const char *operand)
 {
 	char *end;
 	long pid;
 
-	if (strspn(operand, "0123456789") != strlen(operand) || access(operand, F_OK) == 0)
+	if (!operand[0] || strspn(operand, "0123456789") != strlen(operand) ||
+	    access(operand, F_OK) == 0)
 		return -1;
 	errno = 0;
 	pid = strtol(operand, &end, 10);
 	return errno == 0 && pid <= INT_MAX ? (int)pid : 0;
 }
 
-static void load_pid(struct report *r, const struct config *c, int pid)
+static void load_pid(struct report *r, const struct config *c, int pid, const char *operand)
 {
 	const struct stats *s;
 	char path[PATH_MAX];
 	int failed = r->failed;
 
-	if (!counters_find(c, pid, path)) {
-		complain("report", "%d: no counters of such a process were found", pid);
+	if (pid == 0 || !counters_find(c, pid, path)) {
+		complain("report", "%s: no counters of such a process were found", operand);
 		r->failed++;
 		return;
 	}
@@ -287,7 +288,7 @@ int cmd_report(int argc, char **argv)
 		int pid = as_pid(argv[i]);
 
 		if (pid >= 0)
-			load_pid(&r, &c, pid);
+			load_pid(&r, &c, pid, argv[i]);
 		else
 			load(&r, argv[i]);
 	}

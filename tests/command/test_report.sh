@@ -92,6 +92,10 @@ run 0 "$SHUNT" report -f html c1.shunt other.shunt a.shunt
 mkdir live "shunt-$(id -u)"
 run 1 "$SHUNT" report 4711
 has err '4711: no counters'; lines err 1
+for word in '' 0 2147483648 99999999999999999999; do
+	run 1 "$SHUNT" report "$word"
+	has err "shunt: report: $word: "; lines err 1
+done
 cp a.shunt "shunt-$(id -u)/4711-100.shunt"
 cp c1.shunt "shunt-$(id -u)/4712-101.shunt"
 counters "shunt-$(id -u)/4711-100-family.shunt" bytes=1
