@@ -86,17 +86,33 @@ static void put_argv(struct json *j)
 	close_with(j, ']');
 }
 
+/* A setting as config_dump wrote it; what a comma or a backslash is written with is taken off. */
 static void put_setting(struct json *j, const char *text, size_t length)
 {
 	const char *colon = memchr(text, ':', length);
-	size_t name = colon ? (size_t)(colon - text) : length;
+	size_t name = colon ? (size_t)(colon - text) : length, n = 0;
+	char value[STATS_SETTINGS];
 
 	if (length == 0)
 		return;
+	for (size_t i = name + 1; i < length; i++) {
+		i += text[i] == '\\' && i + 1 < length;
+		value[n++] = text[i];
+	}
 	element(j);
 	format_json(j->f, text, name);
 	format_char(j->f, ':');
-	format_json(j->f, colon ? colon + 1 : "", colon ? length - name - 1 : 0);
+	format_json(j->f, value, n);
+}
+
+/* Up to a comma that has no backslash before it, or LEFT. */
+static size_t setting_length(const char *text, size_t left)
+{
+	size_t n = 0;
+
+	while (n < left && text[n] != ',')
+		n += text[n] == '\\' && n + 1 < left ? 2 : 1;
+	return n;
 }
 
 /* "key:value,key:value"; all values are strings, as a person would write them. */
@@ -108,11 +124,10 @@ static void put_settings(struct json *j)
 	key(j, "settings");
 	open_with(j, '{');
 	while (left > 0) {
-		const char *comma = memchr(text, ',', left);
-		size_t n = comma ? (size_t)(comma - text) : left;
+		size_t n = setting_length(text, left);
 
 		put_setting(j, text, n);
-		n += comma != NULL;
+		n += n < left;
 		text += n;
 		left -= n;
 	}

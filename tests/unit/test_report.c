@@ -66,7 +66,7 @@ static struct stats *make_stats(void)
 	strcpy(s->host, "box");
 	memcpy(s->argv, "nginx\0-c\0a \"b\"\n", 16);
 	s->argv_length = 16;
-	strcpy(s->settings, "mode:rewrite,report:/a:b,only:");
+	strcpy(s->settings, "mode:rewrite,report:/a:b\\,c\\\\,only:");
 	s->module_count = 2;
 	strcpy(s->module[0], "/usr/sbin/nginx");
 	strcpy(s->module[1], "/usr/lib/libz.so.1");
@@ -345,7 +345,7 @@ static void test_json(void **state)
 		"\"argv\":[\"nginx\",\"-c\",\"a \\\"b\\\"\\n\"],"
 		"\"started\":\"2025-01-31T23:59:59.123Z\",\"seconds\":62.449,\"ended\":\"signal\","
 		"\"signal\":15,\"observe\":false,"
-		"\"settings\":{\"mode\":\"rewrite\",\"report\":\"/a:b\",\"only\":\"\"},"
+		"\"settings\":{\"mode\":\"rewrite\",\"report\":\"/a:b,c\\\\\",\"only\":\"\"},"
 		"\"features\":{\"guard\":true,\"lease\":true,\"procmap_query\":false},"
 		"\"totals\":{\"bytes\":9771050598,\"bytes_rewritten\":9751050598,\"chunks\":149094,"
 		"\"chunks_rewritten\":148789,\"copies_avoided_bytes\":19502101196,"
