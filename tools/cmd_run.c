@@ -189,7 +189,7 @@ static bool settle_report(struct run *r)
 	return true;
 }
 
-/* OLD without empty elements and without any libshunt.so, behind LIBRARY. Malloc'd. */
+/* OLD without empty elements and without any libshunt.so, behind LIBRARY ("": none). Malloc'd. */
 static char *preload(const char *library, const char *old)
 {
 	char *list = malloc(strlen(library) + strlen(old) + 2), *end;
@@ -204,7 +204,8 @@ static char *preload(const char *library, const char *old)
 		snprintf(word, sizeof(word), "%.*s", (int)n, old);
 		if (n > 0 && strcmp(base_name(word), "libshunt.so") != 0 &&
 		    strcmp(word, library) != 0) {
-			*end++ = ':';
+			if (end > list)
+				*end++ = ':';
 			end = mempcpy(end, old, n);
 		}
 		old += n + (old[n] != '\0');
@@ -217,10 +218,12 @@ static bool set_preload(const char *library)
 {
 	const char *old = getenv("LD_PRELOAD");
 	char *list = preload(library, old ? old : "");
-	bool ok = list && setenv("LD_PRELOAD", list, 1) == 0;
+	int ret = -1;
 
+	if (list)
+		ret = list[0] ? setenv("LD_PRELOAD", list, 1) : unsetenv("LD_PRELOAD");
 	free(list);
-	return ok;
+	return ret == 0;
 }
 
 /*
@@ -275,7 +278,7 @@ static bool settle(struct run *r, char *library, size_t size)
 		return false;
 	if (r->config.confirm || r->verbose)
 		config_confirm(&r->config, settings_warn, "run");
-	if (set_variable(r) && set_run() && (r->bare || set_preload(library)))
+	if (set_variable(r) && set_run() && set_preload(r->bare ? "" : library))
 		return true;
 	complain("run", "%s", strerror(errno));
 	return false;
@@ -314,7 +317,7 @@ int cmd_run(int argc, char **argv)
 	if (error)
 		return cannot_start(argv[at], error);
 	target_look(&t, path);
-	r.bare = t.trouble == TARGET_SANITIZER;
+	r.bare = t.trouble == TARGET_SANITIZER || t.trouble == TARGET_LOADER;
 	if (!settle(&r, library, sizeof(library)))
 		return EXIT_RUN_FAILED;
 	remark(&r, &t, library);

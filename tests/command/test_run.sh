@@ -170,6 +170,23 @@ int main(void) { return 6; }
 END
 	$CC -o go go.c && run 6 "$SHUNT" run ./go && has err 'is a Go program' && lines err 1
 fi
+# a loader of another name is that of another libc, where our library would keep it from starting
+loader=$(ldd "$SHUNT" | sed -n 's,^[[:space:]]*\(/[^ ]*/ld-linux[^ ]*\) .*,\1,p')
+cat >told.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) { puts(getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "none"); return 5; }
+END
+if cp "$loader" ld-other.so.1 && $CC -o told told.c -Wl,--dynamic-linker="$work/ld-other.so.1"; then
+	run 5 "$SHUNT" run ./told
+	has out none; has err 'linked to another libc'; lines err 1
+	run 5 "$SHUNT" run env LD_PRELOAD="$work/other.so:$SHUNT_LIB" "$SHUNT" run ./told
+	[ "$(cat out)" = "$work/other.so" ] || fail "another libc was given $(cat out)"
+fi
+if command -v musl-gcc >/dev/null && musl-gcc -o musl five.c; then
+	run 5 env SHUNT_LIB="$LIBSHUNT" "$SHUNT" run ./musl
+	lines err 1
+fi
 if $CC -m32 -o narrow five.c 2>/dev/null && ./narrow; [ $? = 5 ]; then
 	run 5 "$SHUNT" run ./narrow
 	has err 'another class'
