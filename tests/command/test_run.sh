@@ -131,6 +131,9 @@ run 125 "$SHUNT" run -o "$work" true
 has err 'directory'; lines err 1
 run 125 "$SHUNT" run -o '' true
 lines err 1
+ln -s /dev/null null
+run 125 "$SHUNT" run -o null true
+has err 'a symbolic link, which is not followed'; lines err 1
 run 125 "$SHUNT" run -o '/nonexistent/%p' true
 lines err 1
 run 125 "$SHUNT" run -o "$(printf '%600s' x)" true
