@@ -20,7 +20,7 @@ enum { NAMES_MAX = 2048, MOVERS = sizeof(movers) / sizeof(movers[0]) };
 struct names {
 	const char *name[NAMES_MAX]; /* point into the library, which stays mapped meanwhile */
 	size_t count;
-	bool moves[MOVERS];
+	bool moves[MOVERS], seen[NAMES_MAX];
 	size_t hits;
 	bool want_defined;
 };
@@ -47,13 +47,15 @@ static void note_mover(struct names *n, const char *name)
 			n->moves[i] = true;
 }
 
+/* A name may be there in several versions: it counts once. */
 static void hit(void *context, const char *name, bool defined)
 {
 	struct names *n = context;
+	const char **at = bsearch(&name, n->name, n->count, sizeof(n->name[0]), compare);
 
-	if (defined != n->want_defined ||
-	    !bsearch(&name, n->name, n->count, sizeof(n->name[0]), compare))
+	if (defined != n->want_defined || !at || n->seen[at - n->name])
 		return;
+	n->seen[at - n->name] = true;
 	n->hits++;
 	note_mover(n, name);
 }
@@ -66,6 +68,7 @@ static size_t hits(struct names *n, const char *path, bool defined)
 	n->hits = 0;
 	n->want_defined = defined;
 	memset(n->moves, 0, sizeof(n->moves));
+	memset(n->seen, 0, sizeof(n->seen));
 	if (path && elf_open(&e, path) == 0) {
 		elf_symbols(&e, hit, n);
 		elf_close(&e);
