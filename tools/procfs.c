@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "procfs.h"
@@ -62,6 +63,20 @@ bool procfs_ends_in(const void *context, const char *path)
 	return n >= m && strcmp(path + n - m, context) == 0;
 }
 
+/* Where PID has a mount name space of its own, what is PATH there may be another file here. */
+static void reach(int pid, char *path)
+{
+	char link[64], whole[PATH_MAX];
+	struct stat its, ours;
+
+	snprintf(link, sizeof(link), "/proc/%d/ns/mnt", pid);
+	if (stat(link, &its) < 0 || stat("/proc/self/ns/mnt", &ours) < 0 ||
+	    its.st_ino == ours.st_ino)
+		return;
+	if (snprintf(whole, sizeof(whole), "/proc/%d/root%s", pid, path) < (int)sizeof(whole))
+		strcpy(path, whole);
+}
+
 bool procfs_maps(int pid, procfs_match_fn *match, const void *context, char *path)
 {
 	FILE *f = open_of(pid, "maps");
@@ -78,6 +93,8 @@ bool procfs_maps(int pid, procfs_match_fn *match, const void *context, char *pat
 	}
 	if (f)
 		fclose(f);
+	if (found)
+		reach(pid, path);
 	return found;
 }
 

@@ -12,7 +12,10 @@ uint64_t procfs_start_ticks(int pid);
 /* A number of /proc/PID/status by its name ("Seccomp"); -1 if it is not there. */
 long procfs_status(int pid, const char *name);
 
-/* The first absolute path in PID's maps that MATCH likes, into PATH of PATH_MAX. */
+/*
+ * The first absolute path in PID's maps that MATCH likes, into PATH of PATH_MAX; by /proc/PID/root
+ * where PID sees other mounts than we.
+ */
 typedef bool procfs_match_fn(const void *context, const char *path);
 bool procfs_maps(int pid, procfs_match_fn *match, const void *context, char *path);
 

@@ -27,6 +27,7 @@ int main(int argc, char **argv)
 		if (pread(fd, buf, 4096, 0) != 4096 || write(ends[0], buf, 4096) != 4096)
 			return 1;
 	printf("%d\n", (int)getpid());
+	fflush(stdout);
 	return argc > 1 && argv[1][0] == 'k' ? pause() : 0;
 }
 END
@@ -124,6 +125,26 @@ if [ -e told ] && [ -n "$(ls runtime)" ]; then
 	rmdir /tmp/shunt-65534 2>/dev/null
 else
 	fail 'a program that is linked with the library reports nothing'
+fi
+
+# a process with mounts of its own, as systemd's PrivateTmp makes them: its file, not what lies here
+mkdir here there
+if unshare -m mount --bind there here 2>/dev/null; then
+	XDG_RUNTIME_DIR=$work/here LD_PRELOAD=$LIBSHUNT unshare -m \
+		sh -c 'mount --bind there here && exec ./copy k' >pid &
+	n=0
+	until [ -s pid ] || [ $n -ge 100 ]; do
+		n=$((n + 1))
+		sleep 0.05
+	done
+	mkdir -p here/shunt
+	for file in there/shunt/"$!"-*; do
+		"$make_counters" "here/${file#there/}" pid=$! root=$! program=liar
+	done
+	run 0 "$SHUNT" report $!
+	has out "copy[$!]"; has out 'still running'; lacks out liar
+	kill $!
+	wait $! 2>/dev/null
 fi
 
 # the files of a stranger, in a directory that all may write to, under the name of root's process
