@@ -55,9 +55,7 @@ static void cell_route(const struct table *t, const struct walk_row *row, struct
 
 static void cell_why_not(const struct table *t, const struct walk_row *row, struct format *f)
 {
-	bool all = row->sum.chunks_rewritten >= row->sum.chunks;
-
-	format_text(f, verdict_word(all ? VERDICT_REWRITTEN : walk_why_not(&row->sum)));
+	format_text(f, verdict_word(walk_why_not(&row->sum)));
 }
 
 static void write_site(const struct table *t, const struct stats *s, const struct stats_site *site,
@@ -192,12 +190,11 @@ static void write_count(struct format *f, uint64_t n, const char *one, const cha
 }
 
 /* A fill costs more calls than it saves, so less than nothing may have been avoided: it is said. */
-static void write_saved(const struct table *t)
+void report_saved(struct format *f, const struct walk *w, bool observe)
 {
-	int64_t copies = t->walk->sum.copies_avoided, calls = t->walk->sum.calls_avoided;
-	struct format *f = t->f;
+	int64_t copies = w->sum.copies_avoided, calls = w->sum.calls_avoided;
 
-	format_text(f, t->observe ? "would be saved: " : "saved: ");
+	format_text(f, observe ? "would be saved: " : "saved: ");
 	if (copies == 0) {
 		format_text(f, "no copies");
 	} else {
@@ -267,13 +264,13 @@ static void write_leases(const struct table *t)
 	format_char(t->f, '\n');
 }
 
-static void write_native(const struct table *t)
+void report_native(struct format *f, const struct walk *w)
 {
-	if (t->walk->total.native_bytes == 0)
+	if (w->total.native_bytes == 0)
 		return;
-	format_text(t->f, "sent by the program itself with sendfile or splice: ");
-	format_size(t->f, t->walk->total.native_bytes);
-	format_char(t->f, '\n');
+	format_text(f, "sent by the program itself with sendfile or splice: ");
+	format_size(f, w->total.native_bytes);
+	format_char(f, '\n');
 }
 
 /* "shunt 0.1: nginx[4711] 62.4 s, " */
@@ -298,23 +295,25 @@ static void write_who(struct format *f, const struct stats *s)
 	}
 }
 
+void report_seen(struct format *f, const struct walk *w, bool observe)
+{
+	format_size(f, w->sum.bytes);
+	format_text(f, " seen, ");
+	format_size(f, w->sum.bytes_rewritten);
+	format_text(f, " (");
+	format_percent(f, w->sum.bytes_rewritten, w->sum.bytes);
+	format_text(f, observe ? ") would go without a copy" : ") without a copy");
+}
+
 static void write_heading(const struct table *t, const struct stats *s)
 {
-	const struct walk_sums *sum = &t->walk->sum;
-
 	color(t, "\033[1m");
 	write_who(t->f, s);
-	if (t->walk->rows == 0) {
+	if (t->walk->rows == 0)
 		format_text(t->f, "nothing found: no bytes went from one descriptor to another by way "
 				  "of a buffer");
-	} else {
-		format_size(t->f, sum->bytes);
-		format_text(t->f, " seen, ");
-		format_size(t->f, sum->bytes_rewritten);
-		format_text(t->f, " (");
-		format_percent(t->f, sum->bytes_rewritten, sum->bytes);
-		format_text(t->f, t->observe ? ") would go without a copy" : ") without a copy");
-	}
+	else
+		report_seen(t->f, t->walk, t->observe);
 	color(t, "\033[0m");
 	format_char(t->f, '\n');
 }
@@ -334,11 +333,11 @@ void report_text(const struct stats *const *process, size_t count,
 	write_heading(&t, process[0]);
 	if (t.walk->rows) {
 		write_rows(&t);
-		write_saved(&t);
+		report_saved(&f, t.walk, t.observe);
 		write_verdicts(&t);
 		write_settled(&t);
 		write_leases(&t);
 	}
-	write_native(&t);
+	report_native(&f, t.walk);
 	format_flush(&f);
 }

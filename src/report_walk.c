@@ -209,8 +209,9 @@ unsigned walk_verdicts(const struct walk_sums *s, unsigned *order)
 unsigned walk_why_not(const struct walk_sums *s)
 {
 	unsigned order[VERDICT_COUNT];
+	bool all = s->chunks_rewritten >= s->chunks;
 
-	return walk_verdicts(s, order) ? order[0] : VERDICT_REWRITTEN;
+	return !all && walk_verdicts(s, order) ? order[0] : VERDICT_REWRITTEN;
 }
 
 /*

@@ -46,7 +46,7 @@ struct walk {
 /* Walks PROCESS[0 .. COUNT - 1]. The result is static and holds until the next walk. */
 const struct walk *report_walk(const struct stats *const *process, size_t count, int sort);
 
-/* The verdict other than "rewritten" that S has most of; VERDICT_REWRITTEN if there is none. */
+/* The verdict that S has most of where not all was rewritten, else VERDICT_REWRITTEN. */
 unsigned walk_why_not(const struct walk_sums *s);
 
 /*
@@ -54,6 +54,14 @@ unsigned walk_why_not(const struct walk_sums *s);
  * (VERDICT_COUNT of room). Returns how many are not 0.
  */
 unsigned walk_verdicts(const struct walk_sums *s, unsigned *order);
+
+/*
+ * "10.4 GiB seen, 10.4 GiB (99.9 %) without a copy", the line of what was saved, and the line
+ * of what the program itself sent by sendfile, if it did.
+ */
+void report_seen(struct format *f, const struct walk *w, bool observe);
+void report_saved(struct format *f, const struct walk *w, bool observe);
+void report_native(struct format *f, const struct walk *w);
 
 /*
  * Is this row, or site, or any behind it in use? They are taken in order, and what was never

@@ -75,7 +75,7 @@ static void row_cells(struct format *f, const struct walk_row *r, const struct r
 	text(f, r->route->example_source, sizeof(r->route->example_source));
 	format_char(f, '"');
 	out_escaped(f, OUT_CSV, r->route->example_sink, sizeof(r->route->example_sink));
-	format_text(f, "\"\r\n");
+	format_text(f, r->s->observe ? "\",true\r\n" : "\",false\r\n");
 }
 
 void out_csv(struct format *f, const struct stats *const *process, size_t count,
@@ -86,7 +86,7 @@ void out_csv(struct format *f, const struct stats *const *process, size_t count,
 	format_text(f, "program,pid,parent,host,started,seconds,ended,source,sink,engine,bytes,"
 		       "bytes_rewritten,chunks,chunks_rewritten,looks,copies_avoided_bytes,"
 		       "syscalls_avoided,why_not,read_site,write_site,example_source,"
-		       "example_sink\r\n");
+		       "example_sink,observe\r\n");
 	for (i = 0; i < count; i += n) {
 		const struct walk *w;
 

@@ -94,29 +94,18 @@ static void table(struct format *f, const struct walk *w, const struct stats *s,
 	}
 }
 
-static uint64_t not_negative(int64_t n)
+static void totals(struct format *f, const struct walk *w, bool observe)
 {
-	return n > 0 ? (uint64_t)n : 0;
-}
-
-static void totals(struct format *f, const struct walk *w)
-{
-	uint64_t calls = not_negative(w->sum.calls_avoided);
-
 	format_text(f, "<p>");
-	format_size(f, w->sum.bytes);
-	format_text(f, " seen, ");
-	format_size(f, w->sum.bytes_rewritten);
-	format_text(f, " (");
-	format_percent(f, w->sum.bytes_rewritten, w->sum.bytes);
-	format_text(f, ") without a copy; saved ");
-	format_size(f, not_negative(w->sum.copies_avoided));
-	format_text(f, " of copies, ");
-	format_grouped(f, calls);
-	format_text(f, " system calls, ");
-	format_grouped(f, calls * 2);
-	format_text(f, " user/kernel switches; sent by the program itself without a copy: ");
-	format_size(f, w->total.native_bytes);
+	if (w->rows == 0) {
+		format_text(f, "nothing was read and written on<br>\n");
+	} else {
+		report_seen(f, w, observe);
+		format_text(f, "<br>\n");
+		report_saved(f, w, observe);
+		format_text(f, "<br>\n");
+	}
+	report_native(f, w);
 	format_text(f, "</p>\n");
 }
 
@@ -157,12 +146,9 @@ void out_html_family(struct format *f, const struct stats *const *process, size_
 	const struct walk *w = report_walk(process, count, o->sort);
 
 	family_heading(f, process[0], count);
-	if (w->rows == 0) {
-		format_text(f, "<p>nothing was read and written on</p>\n");
-		return;
-	}
-	totals(f, w);
-	table(f, w, process[0], o);
+	totals(f, w, process[0]->observe);
+	if (w->rows)
+		table(f, w, process[0], o);
 }
 
 void out_html_end(struct format *f)

@@ -49,7 +49,7 @@ static void process_labels(struct format *f, const struct stats *s)
 	format_i64(f, s->pid);
 	format_text(f, "\",started=\"");
 	format_u64(f, s->started / 1000000000);
-	format_char(f, '"');
+	format_text(f, s->observe ? "\",observe=\"true\"" : "\"");
 }
 
 /* The place in the module; the symbol alone need not be the only one of its name. */

@@ -3,7 +3,8 @@
  * counters.c - writes a counters file for the tests of shunt report.
  *
  * counters FILE [KEY=VALUE...]: pid, root, parent, ended, finished, ticks, program,
- * symbol, example, module, offset, bytes, reported; hostile=1 puts in what no library writes.
+ * symbol, example, module, offset, bytes, reported, observe, calls, limit; hostile=1 puts in what
+ * no library writes.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -108,6 +109,12 @@ static void set_number(const char *key, long long n)
 		s.reported = (uint64_t)n;
 	else if (!strcmp(key, "bytes"))
 		fill_route(&s.route[1], (uint64_t)n, VERDICT_REWRITTEN);
+	else if (!strcmp(key, "observe"))
+		s.observe = n != 0;
+	else if (!strcmp(key, "calls"))
+		s.route[1].calls_avoided = n;
+	else if (!strcmp(key, "limit"))
+		s.route[1].verdict[VERDICT_LIMIT] = (uint64_t)n;
 	else if (!strcmp(key, "offset"))
 		s.site[0].frame[0].offset = (uint64_t)n;
 	else if (!strcmp(key, "layout"))

@@ -25,6 +25,25 @@ has out '"sendfile"'; lacks out '"looked-at"'; lines out 2
 run 0 "$SHUNT" report -f csv -n 0 -s bytes a.shunt
 lines out 3; has out 'example_sink'; has out '"looked-at"'
 
+# a row that was rewritten as a whole has no reason, in no form
+counters whole.shunt limit=7
+for form in text csv html; do
+	run 0 "$SHUNT" report -n 1 -f $form whole.shunt
+	grep sendfile out | grep -q limit && fail "$form has a reason where there is none" || pass
+done
+# what mode:observe would have done was not done; and what cost more is not told as nothing saved
+counters observe.shunt observe=1 calls=-42
+run 0 "$SHUNT" report observe.shunt
+has out 'would go without a copy'; has out 'would be saved: '; has out '43 more system calls made'
+run 0 "$SHUNT" report -f html observe.shunt
+has out 'would go without a copy'; has out 'would be saved: '; has out '43 more system calls made'
+run 0 "$SHUNT" report -f csv observe.shunt
+has out ',observe'; has out ',true'; lacks out ',false'
+run 0 "$SHUNT" report -f prometheus observe.shunt
+[ "$(grep -v '^#' out | grep -vc 'observe="true"')" = 0 ] && pass || fail 'observe is not told'
+run 0 "$SHUNT" report -f prometheus a.shunt
+lacks out observe
+
 # wrong use
 run 2 "$SHUNT" report
 lines err 1
