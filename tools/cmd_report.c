@@ -184,27 +184,6 @@ static void explain(struct format *f, const struct stats *const *process, size_t
 	format_flush(f);
 }
 
-/* "    3 processes, 1 running" */
-static void life(struct format *f, const struct stats *const *process, size_t count)
-{
-	size_t running = 0, i;
-
-	for (i = 0; i < count; i++)
-		running += strcmp(counters_ended_word(process[i]), "running") == 0;
-	format_text(f, "    ");
-	format_u64(f, count);
-	format_text(f, count == 1 ? " process, " : " processes, ");
-	if (running == 0) {
-		format_text(f, "ended: ");
-		format_text(f, counters_ended_word(process[0]));
-	} else {
-		format_u64(f, running);
-		format_text(f, " still running");
-	}
-	format_char(f, '\n');
-	format_flush(f);
-}
-
 static void print_text(const struct report *r, struct format *f)
 {
 	size_t i, n;
@@ -213,7 +192,10 @@ static void print_text(const struct report *r, struct format *f)
 		const struct stats *const *first = families_from(&r->families, i, &n);
 
 		report_text(first, n, &r->options, put, NULL);
-		life(f, first, n);
+		format_text(f, "    ");
+		out_life(f, first, n);
+		format_char(f, '\n');
+		format_flush(f);
 		if (r->verbose)
 			explain(f, first, n);
 	}

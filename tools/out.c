@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "counters.h"
 #include "out.h"
 
 static void csv_char(struct format *f, char c)
@@ -58,6 +59,28 @@ size_t out_same_process(const struct stats *const *process, size_t count)
 	       strncmp(process[n]->host, a->host, sizeof(a->host)) == 0)
 		n++;
 	return n;
+}
+
+void out_life(struct format *f, const struct stats *const *process, size_t count)
+{
+	size_t running = 0, processes = 0, i;
+
+	for (i = 0; i < count; i += out_same_process(process + i, count - i)) {
+		running += strcmp(counters_ended_word(process[i]), "running") == 0;
+		processes++;
+	}
+	format_u64(f, processes);
+	format_text(f, processes == 1 ? " process" : " processes");
+	if (processes < count)
+		format_text(f, " (with children that ended)");
+	if (running == 0) {
+		format_text(f, processes == 1 ? ", ended: " : ", the first ended: ");
+		format_text(f, counters_ended_word(process[0]));
+	} else {
+		format_text(f, ", ");
+		format_u64(f, running);
+		format_text(f, " still running");
+	}
 }
 
 void out_site(struct format *f, enum out_form form, const struct stats *s,

@@ -30,6 +30,9 @@ void out_html_end(struct format *f);
  */
 size_t out_same_process(const struct stats *const *process, size_t count);
 
+/* "3 processes, 1 still running": of one family. */
+void out_life(struct format *f, const struct stats *const *process, size_t count);
+
 /* How a string has to be written; each also replaces what could upset a terminal. */
 enum out_form { OUT_CSV, OUT_LABEL, OUT_HTML };
 

@@ -2,7 +2,6 @@
 /* out_html.c - a page that needs nothing but itself: no script, no fetched style, no image. */
 #include <string.h>
 
-#include "counters.h"
 #include "out.h"
 
 static const char head[] =
@@ -109,8 +108,9 @@ static void totals(struct format *f, const struct walk *w, bool observe)
 	format_text(f, "</p>\n");
 }
 
-static void family_heading(struct format *f, const struct stats *s, size_t count)
+static void family_heading(struct format *f, const struct stats *const *process, size_t count)
 {
+	const struct stats *s = process[0];
 	uint64_t ms;
 
 	format_text(f, "<h2>");
@@ -128,10 +128,8 @@ static void family_heading(struct format *f, const struct stats *s, size_t count
 		format_u64(f, ms % 1000 / 100);
 		format_text(f, " s");
 	}
-	format_text(f, ", ended: ");
-	format_text(f, counters_ended_word(s));
-	format_text(f, ", processes: ");
-	format_u64(f, count);
+	format_text(f, "; ");
+	out_life(f, process, count);
 	format_text(f, "</p>\n");
 }
 
@@ -145,7 +143,7 @@ void out_html_family(struct format *f, const struct stats *const *process, size_
 {
 	const struct walk *w = report_walk(process, count, o->sort);
 
-	family_heading(f, process[0], count);
+	family_heading(f, process, count);
 	totals(f, w, process[0]->observe);
 	if (w->rows)
 		table(f, w, process[0], o);

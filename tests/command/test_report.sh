@@ -120,7 +120,9 @@ cp c1.shunt "shunt-$(id -u)/4712-101.shunt"
 counters "shunt-$(id -u)/4711-100-family.shunt" bytes=1
 counters "shunt-$(id -u)/4713-102.shunt" pid=4713 parent=4711 reported=1
 run 0 "$SHUNT" report 4711
-has out '3 processes'; has out '3.0 GiB'
+has out ' 2 processes (with children that ended), the first ended: exit'; has out '3.0 GiB'
+run 0 "$SHUNT" report -f html 4711
+has out '; 2 processes (with children that ended), the first ended: exit<'
 run 0 "$SHUNT" report 4712
 has out '1 process,'; has out 'worker[4712]'
 run 0 "$SHUNT" report -f prometheus 4711
@@ -132,7 +134,7 @@ sed -n 's/^\([a-z_]*\){.*/\1/p' out | uniq | sort | uniq -d >apart
 [ -e "shunt-$(id -u)/4713-102.shunt" ] && fail 'what was reported is still there'
 counters "shunt-$(id -u)/4713-102.shunt" pid=4713 parent=4711 reported=1
 run 0 env SHUNT_CONF="stats:$work/shunt-$(id -u)" "$SHUNT" report 4711
-has out '4 processes'
+has out ' 3 processes (with'
 [ -e "shunt-$(id -u)/4713-102.shunt" ] || fail 'a file that was asked for is gone'
 run 1 env SHUNT_CONF="stats:$work/live" "$SHUNT" report 4711
 chmod 700 live
