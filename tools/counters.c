@@ -12,13 +12,31 @@
 #include "report_walk.h"
 #include "tool.h"
 
-/* Reads until SIZE bytes or the end. */
-static ssize_t read_all(int fd, void *buf, size_t size)
+/* How far from AT on there is a hole, up to SIZE; AT itself where there is none, or it cannot be told. */
+static size_t skip_hole(int fd, size_t at, size_t size)
+{
+	off_t data = lseek(fd, (off_t)at, SEEK_DATA), end;
+
+	if (data < 0 && errno == ENXIO) {
+		end = lseek(fd, 0, SEEK_END);
+		data = end > (off_t)at ? end : (off_t)at;
+	}
+	return data < (off_t)at ? at : data < (off_t)size ? (size_t)data : size;
+}
+
+/*
+ * Reads until SIZE bytes or the end. BUF is zeros: holes are skipped, which are most of a file,
+ * so that thousands of them take up no more memory than they hold.
+ */
+static ssize_t read_all(int fd, char *buf, size_t size)
 {
 	size_t have = 0;
 
-	while (have < size) {
-		ssize_t n = read(fd, (char *)buf + have, size - have);
+	while ((have = skip_hole(fd, have, size)) < size) {
+		off_t hole = lseek(fd, (off_t)have, SEEK_HOLE);
+		size_t most = hole > (off_t)have ? (size_t)hole - have : size;
+		ssize_t n =
+			pread(fd, buf + have, most < size - have ? most : size - have, (off_t)have);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -50,7 +68,7 @@ static struct stats *read_stats(int fd, struct counters_id *id, const char **why
 	}
 	*id = (struct counters_id){st.st_dev, st.st_ino, st.st_uid};
 	s = calloc(1, sizeof(*s));
-	n = s ? read_all(fd, s, sizeof(*s)) : -ENOMEM;
+	n = s ? read_all(fd, (char *)s, sizeof(*s)) : -ENOMEM;
 	if (n < 0)
 		*why = strerror((int)-n);
 	else if (is_blank(s))

@@ -107,6 +107,20 @@ lines out 4
 run 0 "$SHUNT" report -f html c1.shunt other.shunt a.shunt
 [ "$(grep -c '<h2>' out)" = 2 ] || fail "not two families in HTML"
 
+# many files, which are mostly holes: what they do not hold takes up no memory
+mkdir many
+i=0
+while [ $i -lt 300 ]; do
+	i=$((i + 1))
+	cp --sparse=always a.shunt many/$i-1.shunt
+done
+if [ "$(stat -c %b many/1-1.shunt)" -lt 200 ] && command -v python3 >/dev/null; then
+	run 0 python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print("used", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$SHUNT" report many/*
+	[ "$(sed -n 's/^used //p' out)" -lt 50000 ] && pass || fail "300 files: $(tail -n 1 out) KiB"
+fi
+
 # a process id: in the directory of the setting, with its children; the newest, or the living one
 mkdir live "shunt-$(id -u)"
 run 1 "$SHUNT" report 4711
