@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct check {
 	char library[PATH_MAX];
 	int library_error;
 	char reason[256]; /* why it cannot work; "" while nothing speaks against it */
+	bool untold;	  /* the reason is only why nobody can tell */
 	bool inside;	  /* shunt is in the process already */
 };
 
@@ -35,7 +37,7 @@ static int help(void)
 	puts("usage: shunt check COMMAND|PID\n"
 	     "Says what decides whether shunt can work for a program or a running process: what\n"
 	     "the program is, what the process may do, what the kernel offers. One fact a line,\n"
-	     "the conclusion last. The exit status is 0 if it can work, 1 if it cannot.\n\n"
+	     "the conclusion last. The exit status is 0 if it can work, else 1.\n\n"
 	     "      --help   this text");
 	return 0;
 }
@@ -70,6 +72,12 @@ static void against(struct check *c, const char *format, ...)
 	va_end(args);
 }
 
+static void cannot_tell(struct check *c, const char *name, const char *why)
+{
+	c->untold = !c->reason[0];
+	against(c, "%s: %s", name, why);
+}
+
 static void say_target(struct check *c)
 {
 	const struct target *t = &c->target;
@@ -84,7 +92,9 @@ static void say_target(struct check *c)
 	     t->privileged ? "more than the caller's: setuid, setgid or capabilities"
 			   : "the caller's");
 	fact("go", "%s", t->go ? "yes" : "no");
-	if (t->trouble != TARGET_NONE)
+	if (t->trouble == TARGET_UNREADABLE)
+		cannot_tell(c, "the program", target_trouble_is(t->trouble));
+	else if (t->trouble != TARGET_NONE)
 		against(c, "the program is %s: %s", target_trouble_is(t->trouble),
 			target_trouble_why(t->trouble));
 }
@@ -167,16 +177,20 @@ static void say_process(struct check *c)
 
 	if (!procfs_readable(c->pid)) {
 		fact("memory map", "not readable by this user");
-		against(c, "process %d belongs to somebody else, so it cannot be told", c->pid);
+		cannot_tell(c, "the process", "it belongs to somebody else");
 		return;
 	}
-	c->inside = procfs_maps(c->pid, procfs_ends_in, "/libshunt.so", path);
+	/* the second: another was installed over it since */
+	c->inside = procfs_maps(c->pid, procfs_ends_in, "/libshunt.so", path) ||
+		    procfs_maps(c->pid, procfs_ends_in, "/libshunt.so (deleted)", path);
 	if (c->inside)
 		fact("under shunt", "yes, %s", path);
 	else
 		fact("under shunt", "no");
-	if (procfs_secure(c->pid))
+	if (procfs_secure(c->pid)) {
 		fact("secure mode", "yes: the loader ignored LD_PRELOAD");
+		against(c, "the loader ignores LD_PRELOAD in its secure mode");
+	}
 	if (procfs_has_descriptor(c->pid, "anon_inode:[io_uring]"))
 		fact("io_uring", "in use (shunt stands aside in such a process)");
 }
@@ -184,9 +198,10 @@ static void say_process(struct check *c)
 static int conclude(const struct check *c)
 {
 	if (c->inside)
-		fact("conclusion", "shunt is at work in process %d", c->pid);
+		fact("conclusion", "shunt is in process %d already", c->pid);
 	else if (c->reason[0])
-		fact("conclusion", "cannot work: %s", c->reason);
+		fact("conclusion", "%s: %s", c->untold ? "cannot be told" : "cannot work",
+		     c->reason);
 	else if (c->pid)
 		fact("conclusion", "can work, but not in a process that runs already: "
 				   "start it again under shunt run");
@@ -221,14 +236,16 @@ static int check_pid(struct check *c, int pid, const char *word)
 	ssize_t n;
 
 	c->pid = pid;
-	if (pid <= 0 || procfs_start_ticks(pid) == 0)
+	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
 		return check_nothing(c, word, "no such process");
 	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
 	n = readlink(link, path, sizeof(path) - 1);
+	c->untold = n < 0 && (errno != ENOENT || procfs_start_ticks(pid) == 0);
 	if (n < 0)
 		return check_nothing(c, word,
-				     errno == ENOENT ? "a kernel thread or a process that ended"
-						     : strerror(errno));
+				     !c->untold	       ? "a kernel thread or a process that ended"
+				     : errno == ENOENT ? "it cannot be seen in /proc"
+						       : strerror(errno));
 	target_look(&c->target, link); /* the file itself, though its name be gone */
 	path[n] = '\0';
 	snprintf(c->target.path, sizeof(c->target.path), "%s", path);

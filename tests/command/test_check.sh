@@ -82,7 +82,31 @@ until grep -q libshunt.so /proc/$sleeper/maps 2>/dev/null || [ $n -ge 100 ]; do
 done
 run 0 "$SHUNT" check $sleeper
 has out 'under shunt            yes'
-conclusion 'shunt is at work in process'
+conclusion "shunt is in process $sleeper already"
+# a newer one is installed over it
+cp libshunt.so newer.so && mv newer.so libshunt.so
+run 0 "$SHUNT" check $sleeper
+has out 'under shunt            yes'
+conclusion "shunt is in process $sleeper already"
 kill $sleeper
 wait $sleeper 2>/dev/null
+# where the loader is in its secure mode a start under shunt changes nothing; strangers cannot tell
+if [ "$(id -u)" = 0 ] && cp "$(command -v sleep)" setuid && chmod 4755 setuid &&
+	chmod 755 "$work" && command -v setpriv >/dev/null; then
+	setpriv --reuid 65534 --clear-groups ./setuid 60 &
+	sleeper=$!
+	n=0
+	until grep -q setuid /proc/$sleeper/maps 2>/dev/null || [ $n -ge 100 ]; do
+		n=$((n + 1))
+		sleep 0.05
+	done
+	$CC -w -shared -fPIC -o libshunt.so hooks.c
+	run 1 "$SHUNT" check $sleeper
+	conclusion 'cannot work: the loader ignores LD_PRELOAD'
+	cp "$SHUNT" shunt
+	run 1 setpriv --reuid 65534 --clear-groups ./shunt check $sleeper
+	conclusion 'cannot be told: '
+	kill $sleeper
+	wait $sleeper 2>/dev/null
+fi
 finish
