@@ -16,6 +16,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "hooks.h"
 #include "kernel.h"
 #include "procfs.h"
@@ -46,16 +47,15 @@ static void fact(const char *name, const char *format, ...) __attribute__((forma
 
 static void fact(const char *name, const char *format, ...)
 {
-	char text[PATH_MAX + 256], *p;
+	char text[PATH_MAX + 256], safe[sizeof(text)];
+	struct format f = format_into(safe, sizeof(safe));
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	printf("%-22s %s\n", name, text);
+	format_safe(&f, text, sizeof(text));
+	printf("%-22s %s\n", name, safe);
 }
 
 /* The first reason is the one that is told in the end. */
@@ -290,17 +290,12 @@ int cmd_check(int argc, char **argv)
 {
 	static struct check c;
 	const char *word;
-	int i = options(argc, argv), status;
+	int i = options(argc, argv);
 
 	if (i <= 0)
 		return i < 0 ? EXIT_WRONG_USE : 0;
 	word = argv[i];
 	if (word[0] && strspn(word, "0123456789") == strlen(word))
-		status = check_pid(&c, strlen(word) < 10 ? atoi(word) : 0, word);
-	else
-		status = check_command(&c, word);
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	complain("check", "standard output: %s", strerror(errno));
-	return 1;
+		return check_pid(&c, strlen(word) < 10 ? atoi(word) : 0, word);
+	return check_command(&c, word);
 }

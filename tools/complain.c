@@ -5,23 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format.h"
 #include "tool.h"
 
 void complain(const char *command, const char *format, ...)
 {
-	char line[2048], *p;
+	char line[2048], safe[sizeof(line)];
+	struct format f = format_into(safe, sizeof(safe));
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	for (p = line; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	format_safe(&f, line, sizeof(line));
 	if (command)
-		fprintf(stderr, "shunt: %s: %s\n", command, line);
+		fprintf(stderr, "shunt: %s: %s\n", command, safe);
 	else
-		fprintf(stderr, "shunt: %s\n", line);
+		fprintf(stderr, "shunt: %s\n", safe);
 }
 
 void complain_option(const char *command, int answer, char **argv)

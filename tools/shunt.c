@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* shunt.c - the command: which of its parts is asked for. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,14 +32,16 @@ static int help(void)
 
 static int unknown(const char *what, const char *name)
 {
-	fprintf(stderr, "shunt: %s '%s'; there are: ", what, name);
+	char all[64] = "";
+
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(stderr, "%s%s", i ? ", " : "", commands[i].name);
-	fputs("; see shunt --help\n", stderr);
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i ? ", " : "",
+			 commands[i].name);
+	complain(NULL, "%s '%s'; there are: %s; see shunt --help", what, name, all);
 	return EXIT_WRONG_USE;
 }
 
-int main(int argc, char **argv)
+static int command(int argc, char **argv)
 {
 	size_t i;
 
@@ -49,9 +52,21 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return help();
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-		return puts("shunt " SHUNT_VERSION) < 0;
+		return puts("shunt " SHUNT_VERSION), 0;
 	for (i = 0; i < COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	return unknown(argv[1][0] == '-' ? "no such option" : "no such command", argv[1]);
+}
+
+/* What was printed has to have been written, or it was for nothing. */
+int main(int argc, char **argv)
+{
+	int status = command(argc, argv);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	complain(NULL, "standard output: %s", strerror(errno ? errno : EIO));
+	return status ? status : 1;
 }

@@ -35,6 +35,16 @@ done
 run 0 "$SHUNT" run --help
 lines err 0
 
+for words in --help --version 'run --help' 'report --help' 'check --help' 'check sh'; do
+	run 1 sh -c '"$0" $1 >/dev/full' "$SHUNT" "$words"
+	has err 'No space left'; lines err 1
+done
+# nothing that is shown of what was typed upsets a terminal
+for words in '' report check run; do
+	"$SHUNT" $words "$(printf 'x\033[31m\302\233y\377')" >out 2>&1
+	LC_ALL=C tr -d '\012\040-\176' <out | grep -q . && fail "control characters: $words" || pass
+done
+
 # the command's own end
 run 0 "$SHUNT" run true
 run 7 "$SHUNT" run sh -c 'exit 7'
