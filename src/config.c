@@ -47,8 +47,8 @@ static const struct config_option table[CONFIG_KEYS] = {
 		      "work in these programs alone", FIELD(only), 0, 0},
 	[KEY_SKIP] = {"skip", KIND_TEXT, "globs on the program's name, joined by +", "", "",
 		      "do not work in these programs", FIELD(skip), 0, 0},
-	[KEY_STATS] = {"stats", KIND_TEXT, "a directory", "", "",
-		       "where the live counters are kept", FIELD(stats), 0, 0},
+	[KEY_STATS] = {"stats", KIND_TEXT, "an absolute path", "", "",
+		       "where the live counters are kept", FIELD(stats), '/', 0},
 	[KEY_CONFIRM] = {"confirm", KIND_FLAG, "true, false", "", "false",
 			 "print the settings and who made them", FIELD(confirm), 0, 0},
 	[KEY_STRICT] = {"strict", KIND_FLAG, "true, false", "", "false",
@@ -304,6 +304,8 @@ static bool set_text(struct config *c, const struct config_option *o, struct pie
 	size_t i, n = 0;
 
 	if (p.length >= o->size) /* with its escapes; a path of that length is no loss */
+		return false;
+	if (o->low && p.length > 0 && (unsigned char)p.text[0] != o->low)
 		return false;
 	for (i = 0; i < p.length; i++) {
 		if (p.text[i] == '\\' && i + 1 < p.length)

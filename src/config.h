@@ -74,7 +74,7 @@ struct config_option {
 	const char *fallback; /* the default, as config_parse reads it */
 	const char *help;     /* one line, no full stop */
 	size_t offset, size;  /* of the field in struct config */
-	unsigned low, high;   /* KIND_NUMBER, KIND_SIZE: what is accepted */
+	unsigned low, high;   /* what is accepted; of KIND_TEXT what it begins with, 0: anything */
 };
 
 /* The rows by enum config_key; NULL when I is out of range. */

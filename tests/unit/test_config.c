@@ -324,6 +324,20 @@ static void test_long_text(void **state)
 	assert_int_equal(c.format, FORMAT_TEXT);
 }
 
+/* From where it is relative nobody would know: the process may be anywhere. */
+static void test_relative_directory(void **state)
+{
+	struct config c = fresh();
+	struct heard h = {0};
+
+	assert_int_equal(config_parse(&c, "stats:/a,stats:b", ORIGIN_VARIABLE, hear, &h), 1);
+	assert_string_equal(c.stats, "/a");
+	assert_string_equal(h.last, "SHUNT_CONF: stats:b: accepted: an absolute path, shorter than "
+				    "256 bytes; kept /a");
+	assert_int_equal(config_parse(&c, "stats:", ORIGIN_VARIABLE, hear, &h), 0);
+	assert_string_equal(c.stats, "");
+}
+
 static void test_dump(void **state)
 {
 	struct config c = fresh();
@@ -455,9 +469,10 @@ int main(void)
 		cmocka_unit_test(test_engines),	   cmocka_unit_test(test_complaints),
 		cmocka_unit_test(test_later),	   cmocka_unit_test(test_good_words_beside_bad),
 		cmocka_unit_test(test_file),	   cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_long_text),  cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_dump_cut),
-		cmocka_unit_test(test_confirm),	   cmocka_unit_test(test_applies_to),
+		cmocka_unit_test(test_long_text),  cmocka_unit_test(test_relative_directory),
+		cmocka_unit_test(test_dump),	   cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_dump_cut),   cmocka_unit_test(test_confirm),
+		cmocka_unit_test(test_applies_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
