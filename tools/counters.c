@@ -12,7 +12,7 @@
 #include "report_walk.h"
 #include "tool.h"
 
-/* How far from AT on there is a hole, up to SIZE; AT itself where there is none, or it cannot be told. */
+/* Where the hole at AT ends, SIZE at most; AT where there is none, or that cannot be told. */
 static size_t skip_hole(int fd, size_t at, size_t size)
 {
 	off_t data = lseek(fd, (off_t)at, SEEK_DATA), end;

@@ -6,10 +6,8 @@
  * version says little where kernels are patched and sandboxes filter.
  */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -76,26 +74,21 @@ static bool reads_maps(void)
 	return access("/proc/self/maps", R_OK) == 0;
 }
 
+/* Of a file in memory, since there need not be a directory that can be written to. */
 static bool leases(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char path[PATH_MAX];
-	bool ok = false;
-	int fd, reader;
+	int fd = memfd_create("shunt", MFD_CLOEXEC), reader;
+	char path[32];
+	bool ok;
 
-	if (snprintf(path, sizeof(path), "%s/shunt-check-XXXXXX", tmp && tmp[0] ? tmp : "/tmp") >=
-	    (int)sizeof(path))
-		return false;
-	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	close(fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	reader = open(path, O_RDONLY | O_CLOEXEC);
-	if (reader >= 0) {
-		ok = fcntl(reader, F_SETLEASE, F_RDLCK) == 0;
-		close(reader); /* the lease goes with it */
-	}
-	unlink(path);
+	close(fd); /* none is given while somebody can write */
+	ok = reader >= 0 && fcntl(reader, F_SETLEASE, F_RDLCK) == 0;
+	if (reader >= 0)
+		close(reader);
 	return ok;
 }
 

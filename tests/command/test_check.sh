@@ -39,6 +39,9 @@ has out 'hooks                  4 names, 3 of them in '
 has out 'called                 2 of them by the program itself, among them read, write'
 has out 'PROCMAP_QUERY'; has out 'cachestat'; has out 'syscall user dispatch'; has out 'seccomp'
 lines err 0
+lease=$(grep 'read lease' out)
+run 0 env TMPDIR=/nonexistent "$SHUNT" check ./reader
+has out "$lease"
 printf '#!/bin/sh\n' >script
 chmod +x script
 run 0 "$SHUNT" check ./script
