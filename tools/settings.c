@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* settings.c - the settings as the library will read them, and their table for people. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,28 +13,33 @@ void settings_warn(void *context, const char *text)
 		complain(context, "%s", text);
 }
 
-/* The file's text into BUF; an absent file is an empty one. */
-static void read_file(const char *path, char *buf, size_t size)
+/* The file's text into BUF; an absent file is an empty one. Returns 0 or an errno. */
+static int read_file(const char *path, char *buf, size_t size)
 {
 	FILE *f = fopen(path, "re");
 	size_t n = 0;
+	int error = f || errno == ENOENT || errno == ENOTDIR ? 0 : errno;
 
 	if (f) {
 		n = fread(buf, 1, size - 1, f);
+		error = ferror(f) ? errno : 0;
 		fclose(f);
 	}
 	buf[n] = '\0';
+	return error;
 }
 
 int settings_load(struct config *c, const char *command)
 {
 	static char text[65536];
 	const char *variable = secure_getenv("SHUNT_CONF");
-	int wrong;
+	int wrong, error;
 
 	config_defaults(c);
-	read_file(SYSCONFDIR "/shunt.conf", text, sizeof(text));
-	wrong = config_parse(c, text, ORIGIN_FILE, settings_warn, (void *)command);
+	error = read_file(SYSCONFDIR "/shunt.conf", text, sizeof(text));
+	if (error && command)
+		complain(command, "%s: %s", SYSCONFDIR "/shunt.conf", strerror(error));
+	wrong = !!error + config_parse(c, text, ORIGIN_FILE, settings_warn, (void *)command);
 	if (variable)
 		wrong += config_parse(c, variable, ORIGIN_VARIABLE, settings_warn, (void *)command);
 	return wrong;

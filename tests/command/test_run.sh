@@ -128,6 +128,20 @@ run 0 "$SHUNT" run --conf strict:true true
 conf 'mode:off,report:stderr,confirm:false' "$SHUNT" run --conf confirm:true,mode:off
 has err 'mode:off (command line)'; has err 'confirm:true (command line)'
 
+# the file of the system: heeded, and told where it cannot be read
+etc=$(LC_ALL=C grep -ao '/[^[:cntrl:]]*/shunt\.conf' "$SHUNT" | head -n 1)
+as_root()
+{
+	run "$1" unshare -m sh -c "mount -t tmpfs none '${etc%/*}' && $2"
+}
+if unshare -m mount -t tmpfs none "${etc%/*}" 2>/dev/null; then
+	as_root 0 "echo 'learn:7 # seven' >$etc && '$SHUNT' run sh -c 'echo \$SHUNT_CONF'"
+	[ "$(cat out)" = 'report:stderr,learn:7' ] && pass || fail "of shunt.conf came $(cat out)"
+	as_root 0 "mkdir $etc && '$SHUNT' run true"
+	has err "shunt: run: $etc: Is a directory"; lines err 1
+	as_root 125 "mkdir $etc && '$SHUNT' run --conf strict:true true"
+fi
+
 # -o: absolute, emptied, an error that can be understood
 echo old >r
 run 0 "$SHUNT" run -o r true
