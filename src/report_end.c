@@ -39,12 +39,13 @@ FORKS void report_forked(void)
 
 struct target {
 	int fd;
+	bool lost; /* not all could be written */
 	struct scratch *scratch;
 };
 
 static void flush(struct target *t)
 {
-	report_path_write(t->fd, t->scratch->text, t->scratch->length);
+	t->lost |= !report_path_write(t->fd, t->scratch->text, t->scratch->length);
 	t->scratch->length = 0;
 }
 
@@ -128,7 +129,8 @@ static void write_report(bool family)
 			report_process(&t);
 		flush(&t);
 		prim_munmap(t.scratch, sizeof(*t.scratch));
-		stats_discard();
+		if (!t.lost)
+			stats_discard();
 		if (!family)
 			stats_family_reported();
 	}

@@ -154,16 +154,17 @@ static int error_fd(void)
 	return STDERR_FILENO;
 }
 
-static void complain(const char *path, int error_number)
+static void complain(int error_number)
 {
-	char line[PATH + 128];
-	struct format f = format_into(line, sizeof(line));
+	char path[PATH], line[PATH + 128];
+	struct format p = format_into(path, sizeof(path)), f = format_into(line, sizeof(line));
 	/* a table in libc, no translation, nothing allocated */
 	const char *why = strerrordesc_np(error_number);
 	int fd = error_fd();
 
 	if (fd < 0)
 		return;
+	expand(&p);
 	format_text(&f, "shunt: the report cannot be written to ");
 	format_safe(&f, path, PATH);
 	format_text(&f, ": ");
@@ -172,8 +173,9 @@ static void complain(const char *path, int error_number)
 	report_path_write(fd, line, f.length);
 }
 
-static int open_path(char *path)
+static int open_path(void)
 {
+	char path[PATH];
 	struct format f = format_into(path, PATH);
 
 	expand(&f);
@@ -188,12 +190,11 @@ static int open_path(char *path)
 
 void report_path_keep(void)
 {
-	char path[PATH];
 	int fd;
 
 	if (!report_path_wanted() || to_stderr() || holds(&report))
 		return;
-	fd = open_path(path);
+	fd = open_path();
 	if (fd >= 0)
 		keep(&report, prim_move_high(fd));
 }
@@ -205,7 +206,6 @@ bool report_path_made(void)
 
 int report_path_open(bool *mine)
 {
-	char path[PATH];
 	int fd;
 
 	*mine = false;
@@ -216,10 +216,17 @@ int report_path_open(bool *mine)
 	if (holds(&report))
 		return report.fd;
 	*mine = true;
-	fd = open_path(path);
+	fd = open_path();
 	if (fd < 0)
-		complain(path, -fd);
+		complain(-fd);
 	return fd;
+}
+
+static bool give_up(bool to_error, int error_number)
+{
+	if (!to_error)
+		complain(error_number);
+	return to_error;
 }
 
 /*
@@ -227,9 +234,9 @@ int report_path_open(bool *mine)
  * end together do not mix; standard error takes that if it is a regular file, else it is
  * asked before each piece whether it has room.
  */
-void report_path_write(int fd, const char *text, size_t length)
+bool report_path_write(int fd, const char *text, size_t length)
 {
-	bool ask = fd == STDERR_FILENO || fd == error.fd;
+	bool to_error = fd == STDERR_FILENO || fd == error.fd, ask = to_error;
 	size_t piece = ask && !S_ISREG(error_at_start.st_mode) ? PIECE : length;
 
 	while (length > 0) {
@@ -237,12 +244,13 @@ void report_path_write(int fd, const char *text, size_t length)
 		ssize_t n;
 
 		if (ask && prim_poll(&p, 1, WAIT_MS) <= 0)
-			return;
+			return give_up(to_error, EAGAIN);
 		n = prim_write(fd, text, length < piece ? length : piece);
 		if (n <= 0 && n != -EAGAIN && n != -EINTR)
-			return;
+			return give_up(to_error, n < 0 ? (int)-n : ENOSPC);
 		ask = true;
 		text += n > 0 ? n : 0;
 		length -= n > 0 ? (size_t)n : 0;
 	}
+	return true;
 }

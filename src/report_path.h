@@ -33,7 +33,10 @@ bool report_path_made(void);
  */
 int report_path_open(bool *mine);
 
-/* Writes all of TEXT, waiting for a slow reader, but not for one that is stuck. */
-void report_path_write(int fd, const char *text, size_t length);
+/*
+ * Writes all of TEXT, waiting for a slow reader, but not for one that is stuck. False if some of it
+ * is not where the path leads, which is said on standard error.
+ */
+bool report_path_write(int fd, const char *text, size_t length);
 
 #endif

@@ -49,6 +49,14 @@ for what in link fifo dir; do
 done
 run 0 timeout -s KILL 10 "$SHUNT" run -o "$work/fifo" ./copy
 has err "shunt: the report cannot be written to $work/fifo: "
+# a disk that is full: the process ends as it does, and it is told that the report is not all there
+run 0 "$SHUNT" run -o /dev/full ./copy
+lines err 1
+has err 'shunt: the report cannot be written to /dev/full: No space left on device'
+pid=$(cat out)
+run 0 "$SHUNT" report "$pid"
+has out "copy[$pid]"
+rm -f /run/shunt/"$pid"-*.shunt 2>/dev/null
 [ "$(cat victim)" = victim ] && pass || fail 'a link was followed'
 [ -z "$(ls dir)" ] && [ -p fifo ] && pass || fail 'a report in a directory or a FIFO'
 run 0 "$SHUNT" run -o "$work/report" ./copy
