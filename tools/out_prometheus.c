@@ -49,6 +49,8 @@ static void process_labels(struct format *f, const struct stats *s)
 	format_i64(f, s->pid);
 	format_text(f, "\",started=\"");
 	format_u64(f, s->started / 1000000000);
+	format_char(f, '.'); /* to the end: after an exec the process is another, perhaps at once */
+	format_padded(f, s->started % 1000000000, 9);
 	format_text(f, s->observe ? "\",observe=\"true\"" : "\"");
 }
 

@@ -139,7 +139,8 @@ run 0 "$SHUNT" report -f html 4711
 has out '; 2 processes (with children that ended), the first ended: exit<'
 run 0 "$SHUNT" report 4712
 has out '1 process,'; has out 'worker[4712]'
-run 0 "$SHUNT" report -f prometheus 4711
+counters again.shunt started=1700000000001000000
+run 0 "$SHUNT" report -f prometheus 4711 again.shunt
 grep -v '^#' out | sed 's/} .*/}/' | sort | uniq -d >twice
 [ -s twice ] && fail "samples with the same labels: $(head -n 1 twice)"
 sed -n 's/^\([a-z_]*\){.*/\1/p' out | uniq | sort | uniq -d >apart
