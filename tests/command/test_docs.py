@@ -137,6 +137,16 @@ if shutil.which("bash"):
         script = f'. "{top}/tools/completion/shunt"; COMP_WORDS=("{shunt}"); _shunt_settings "{typed}"'
         out = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, text=True).stdout.split()
         check(wanted in out, f"the completion of '{typed}' offers {wanted}: {out}")
+    # as bash calls it: its own words end at colons, and what is offered takes the place of the last
+    for line, offered in (("run --conf mode:o", "observe off"), ("run --conf learn:5,confirm:t", "true"),
+                          ("run -f j", "json"), ("run tail -f j", ""), ("run -o x -- ls --fo", ""),
+                          ("report -f h", "html"), ("che", "check"), ("run --conf mod", "mode:")):
+        words = re.findall(r":|[^: ]+", "shunt " + line)
+        script = (f'. "{top}/tools/completion/shunt"; COMP_WORDS=({" ".join(words)}); COMP_WORDS[0]="{shunt}"\n'
+                  f'COMP_CWORD={len(words) - 1} COMP_LINE="{shunt} {line}" COMP_POINT=${{#COMP_LINE}}\n'
+                  '_shunt; echo "${COMPREPLY[@]}" | sed "s/mode:[a-z]*/mode:/g"')
+        out = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, text=True, cwd=top + "/doc").stdout
+        check(sorted(set(out.split())) == offered.split(), f"the completion of '{line}': {out}")
 
 # the pages themselves
 if shutil.which("groff"):
