@@ -36,9 +36,9 @@ struct check {
 static int help(void)
 {
 	puts("usage: shunt check COMMAND|PID\n"
-	     "Says what decides whether shunt can work for a program or a running process: what\n"
-	     "the program is, what the process may do, what the kernel offers. One fact a line,\n"
-	     "the conclusion last. The exit status is 0 if it can work, else 1.\n\n"
+	     "Says what decides whether shunt can work for a program or a running process:\n"
+	     "what the program is, what the process may do, what the kernel offers. One fact\n"
+	     "a line, the conclusion last. The exit status is 0 if it can work, else 1.\n\n"
 	     "      --help   this text");
 	return 0;
 }

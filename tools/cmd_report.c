@@ -31,9 +31,9 @@ struct report {
 static int help(void)
 {
 	puts("usage: shunt report [OPTION...] FILE|PID...\n"
-	     "Prints what shunt counted in processes, living or ended. FILE is a counters file;\n"
-	     "of a PID, the file is looked for where the setting stats says, and with the first\n"
-	     "process of a family come its children.\n\n"
+	     "Prints what shunt counted in processes, living or ended. FILE is a counters\n"
+	     "file; of a PID, it is looked for where the setting stats says, and with the\n"
+	     "first process of a family come its children.\n\n"
 	     "  -f, --format FORM   text, json, csv, prometheus or html\n"
 	     "  -s, --sort KEY      bytes, chunks, rewritten or looks: largest first\n"
 	     "  -n, --rows ROWS     at most so many rows (default: 20; 0: all)\n"

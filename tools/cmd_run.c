@@ -30,11 +30,11 @@ struct run {
 static int help(void)
 {
 	puts("usage: shunt run [OPTION...] [--] COMMAND [ARG...]\n"
-	     "Runs COMMAND under shunt. The exit status is the command's own; 125: shunt failed,\n"
-	     "126: COMMAND cannot be executed, 127: COMMAND was not found.\n\n"
+	     "Runs COMMAND under shunt. The exit status is the command's own; 125: shunt\n"
+	     "failed, 126: COMMAND cannot be executed, 127: COMMAND was not found.\n\n"
 	     "  -o, --output FILE     the report goes to FILE (%p pid, %n program, %h host)\n"
 	     "  -f, --format FORMAT   text or json\n"
-	     "  -m, --mode MODE       observe, rewrite, batch or off\n"
+	     "  -m, --mode MODE       observe, rewrite or off\n"
 	     "  -q, --quiet           no report unless -o asks for it, no remark on COMMAND\n"
 	     "  -v, --verbose         say what is started, with which library and settings\n"
 	     "      --conf WORDS      settings, key:value,key:value\n"
