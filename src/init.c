@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "filter.h"
@@ -14,6 +15,7 @@
 #include "prim.h"
 #include "process.h"
 #include "report.h"
+#include "report_path.h"
 #include "sig.h"
 #include "stats.h"
 #include "stream.h"
@@ -21,7 +23,7 @@
 HOT_FIRST _Atomic unsigned char shunt_state; /* LOADING */
 size_t shunt_page = 4096;
 
-/* One line on standard error. */
+/* One line on standard error, where somebody may read it. */
 static void say(void *context, const char *text)
 {
 	struct iovec line[] = {
@@ -30,7 +32,8 @@ static void say(void *context, const char *text)
 		{ (void *)"\n", 1 },
 	};
 
-	PRIM3(SYS_writev, 2, line, 3);
+	if (report_path_error_is_ours())
+		PRIM3(SYS_writev, STDERR_FILENO, line, 3);
 }
 
 /* The file, if there is one; longer than 16 KiB is not read further. */

@@ -87,6 +87,13 @@ static bool is_client(const struct stat *st)
 	return S_ISSOCK(st->st_mode) && prim_fstat(STDIN_FILENO, &in) == 0 && same_file(&in, st);
 }
 
+bool report_path_error_is_ours(void)
+{
+	struct stat st;
+
+	return prim_fstat(STDERR_FILENO, &st) == 0 && !is_client(&st);
+}
+
 void report_path_init(void)
 {
 	if (!report_path_wanted())

@@ -16,6 +16,9 @@
 void report_path_init(void);
 void report_path_forked(void);
 
+/* At the start: is there a standard error, and is it no client's socket? */
+bool report_path_error_is_ours(void);
+
 /* Is a report wanted at all? And one for each process, since the path has %p? */
 bool report_path_wanted(void);
 bool report_path_per_process(void);

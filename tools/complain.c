@@ -4,9 +4,24 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "format.h"
 #include "tool.h"
+
+/*
+ * inetd and its kin give the client's socket as 0, 1 and 2: the client is not to read of it. Of a
+ * command that a person types the answer is shown all the same.
+ */
+static bool is_for_client(const char *command)
+{
+	struct stat in, error;
+
+	return command && strcmp(command, "run") == 0 && fstat(STDERR_FILENO, &error) == 0 &&
+	       S_ISSOCK(error.st_mode) && fstat(STDIN_FILENO, &in) == 0 &&
+	       in.st_dev == error.st_dev && in.st_ino == error.st_ino;
+}
 
 void complain(const char *command, const char *format, ...)
 {
@@ -17,6 +32,8 @@ void complain(const char *command, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	if (is_for_client(command))
+		return;
 	format_safe(&f, line, sizeof(line));
 	if (command)
 		fprintf(stderr, "shunt: %s: %s\n", command, safe);

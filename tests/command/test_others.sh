@@ -82,6 +82,23 @@ for what in file link open; do
 	rm -rf shunt elsewhere "shunt-$(id -u)" $found
 done
 
+# inetd's client has the socket that is 0, 1 and 2: it reads no word of ours
+cat >client.py <<'END'
+import os, socket, subprocess, sys
+near, far = socket.socketpair()
+environment = {**os.environ, "SHUNT_CONF": "nonsense:1,confirm:true,report:stderr"}
+for preload, words in (os.environ["LIBSHUNT"], []), ("", [os.environ["SHUNT"], "run", "-v"]):
+    environment["LD_PRELOAD"] = preload
+    subprocess.run([*words, "echo", "served"], stdin=far, stdout=far, stderr=far, env=environment)
+far.close()
+while data := near.recv(65536):
+    sys.stdout.buffer.write(data)
+END
+if command -v python3 >/dev/null; then
+	run 0 env SHUNT="$SHUNT" LIBSHUNT="$LIBSHUNT" python3 client.py
+	[ "$(sort -u out)" = served ] && pass || fail "the client read $(cat out)"
+fi
+
 # names that are taken already, by whatever: another name is found, nothing is written there
 cat >planted.py <<'END'
 import os, subprocess, sys
