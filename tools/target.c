@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -87,8 +89,13 @@ int target_find(const char *name, char *path)
 /* Would exec of PATH make the loader distrust its environment (AT_SECURE)? */
 static enum target_trouble privileges(const char *path)
 {
+	struct statvfs mount;
 	struct stat st;
 
+	/* there the kernel grants nothing, and the loader trusts */
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ||
+	    (statvfs(path, &mount) == 0 && mount.f_flag & ST_NOSUID))
+		return TARGET_NONE;
 	if (stat(path, &st) < 0)
 		return TARGET_NONE;
 	if ((st.st_mode & S_ISUID) && st.st_uid != getuid())

@@ -229,5 +229,14 @@ has err 'another class or machine'
 if [ "$(id -u)" = 0 ] && chmod u+s five && chown 1:1 five && chmod 4755 five; then
 	run 5 "$SHUNT" run ./five
 	has err 'is setuid'; lines err 1
+	if command -v setpriv >/dev/null; then
+		run 5 setpriv --no-new-privs "$SHUNT" run ./five
+		lines err 0
+	fi
+	if mkdir nosuid && unshare -m mount -t tmpfs -o nosuid none nosuid 2>/dev/null; then
+		run 5 unshare -m sh -c 'mount -t tmpfs -o nosuid none nosuid && cp -p five nosuid &&
+			exec "$0" run nosuid/five' "$SHUNT"
+		lines err 0
+	fi
 fi
 finish
