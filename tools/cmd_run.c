@@ -23,7 +23,7 @@ struct run {
 	struct config config;
 	const char *output;
 	bool quiet, verbose;
-	bool bare; /* the library would keep the command from starting */
+	bool bare; /* with the library the command would not start, or its loader would complain */
 	int wrong; /* settings that were wrong */
 };
 
@@ -317,7 +317,8 @@ int cmd_run(int argc, char **argv)
 	if (error)
 		return cannot_start(argv[at], error);
 	target_look(&t, path);
-	r.bare = t.trouble == TARGET_SANITIZER || t.trouble == TARGET_LOADER;
+	r.bare = t.trouble == TARGET_SANITIZER || t.trouble == TARGET_LOADER ||
+		 t.trouble == TARGET_CLASS;
 	if (!settle(&r, library, sizeof(library)))
 		return EXIT_RUN_FAILED;
 	remark(&r, &t, library);
