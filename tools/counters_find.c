@@ -4,8 +4,8 @@
  *
  * The library names them PID-STARTTICKS.shunt, in the first directory of a list
  * that serves; PID-STARTTICKS-2.shunt after an exec, PID-STARTTICKS-family.shunt
- * for what children that ended have left. A process id comes again, so the newest
- * file is taken, unless the process lives and says which is its own.
+ * for what children that ended have left. A process id comes again: of one that lives
+ * only its own are taken, and the newest of several.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -57,8 +57,9 @@ static void consider(struct newest *best, const char *dir, const char *name)
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path) ||
 	    lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || !counters_trusted(st.st_uid, best->user))
 		return;
-	if (best->ticks != 0 && ticks == best->ticks)
-		st.st_mtime = (time_t)(~0ULL >> 1); /* its own: nothing is newer */
+	/* of one that had the number before; 0: there was no /proc to ask */
+	if (best->ticks != 0 && ticks != 0 && ticks != best->ticks)
+		return;
 	if (best->path[0] && st.st_mtime < best->time)
 		return;
 	best->time = st.st_mtime;

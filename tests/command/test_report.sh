@@ -159,6 +159,9 @@ counters "live/$$-5.shunt" pid=$$ root=$$ ended=0 finished=0 ticks=5 program=eld
 touch -d '2038-01-01' "live/$$-5.shunt"
 run 0 env SHUNT_CONF="stats:$work/live" "$SHUNT" report $$
 has out "living[$$]"; has out 'still running'
+mkdir before && chmod 700 before && cp "live/$$-5.shunt" before/
+run 1 env SHUNT_CONF="stats:$work/before" "$SHUNT" report $$
+has err "$$: no counters"
 run 0 "$SHUNT" report -f csv "live/$$-5.shunt"
 has out ',unknown,'
 run 0 "$SHUNT" report -f csv "live/$$-$ticks.shunt"
