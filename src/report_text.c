@@ -190,11 +190,11 @@ static void write_count(struct format *f, uint64_t n, const char *one, const cha
 }
 
 /* A fill costs more calls than it saves, so less than nothing may have been avoided: it is said. */
-void report_saved(struct format *f, const struct walk *w, bool observe)
+void report_saved(struct format *f, const struct walk *w)
 {
 	int64_t copies = w->sum.copies_avoided, calls = w->sum.calls_avoided;
 
-	format_text(f, observe ? "would be saved: " : "saved: ");
+	format_text(f, "saved: ");
 	if (copies == 0) {
 		format_text(f, "no copies");
 	} else {
@@ -333,7 +333,8 @@ void report_text(const struct stats *const *process, size_t count,
 	write_heading(&t, process[0]);
 	if (t.walk->rows) {
 		write_rows(&t);
-		report_saved(&f, t.walk, t.observe);
+		if (!t.observe) /* where nothing is done nothing of this is counted */
+			report_saved(&f, t.walk);
 		write_verdicts(&t);
 		write_settled(&t);
 		write_leases(&t);

@@ -60,7 +60,7 @@ unsigned walk_verdicts(const struct walk_sums *s, unsigned *order);
  * of what the program itself sent by sendfile, if it did.
  */
 void report_seen(struct format *f, const struct walk *w, bool observe);
-void report_saved(struct format *f, const struct walk *w, bool observe);
+void report_saved(struct format *f, const struct walk *w);
 void report_native(struct format *f, const struct walk *w);
 
 /*

@@ -101,8 +101,10 @@ static void totals(struct format *f, const struct walk *w, bool observe)
 	} else {
 		report_seen(f, w, observe);
 		format_text(f, "<br>\n");
-		report_saved(f, w, observe);
-		format_text(f, "<br>\n");
+		if (!observe) {
+			report_saved(f, w);
+			format_text(f, "<br>\n");
+		}
 	}
 	report_native(f, w);
 	format_text(f, "</p>\n");

@@ -59,6 +59,10 @@ run 0 "$SHUNT" run python3 copy.py 5
 [ "$(headings)" = 1 ] || fail "$(headings) reports of one family"
 has err '640.0 KiB seen'; has err ' 40 '
 
+# mode:observe does nothing, and does not say that it would save nothing
+run 0 "$SHUNT" run -m observe --conf source:trust,learn:1,min:4k python3 copy.py 0
+has err 'would go without a copy'; lacks err 'no copies'
+
 # the same process, after an exec: still what run became
 run 0 "$SHUNT" run sh -c 'exec env true'
 [ "$(headings)" = 1 ] || fail "$(headings) reports of a process that became another"
