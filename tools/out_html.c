@@ -96,16 +96,14 @@ static void table(struct format *f, const struct walk *w, const struct stats *s,
 static void totals(struct format *f, const struct walk *w, bool observe)
 {
 	format_text(f, "<p>");
-	if (w->rows == 0) {
-		format_text(f, "nothing was read and written on<br>\n");
-	} else {
+	if (w->rows == 0)
+		format_text(f, "nothing was read and written on");
+	else
 		report_seen(f, w, observe);
-		format_text(f, "<br>\n");
-		if (!observe) {
-			report_saved(f, w);
-			format_text(f, "<br>\n");
-		}
-	}
+	format_text(f, "</p>\n<p>");
+	if (w->rows && !observe)
+		report_saved(f, w);
+	format_text(f, "</p>\n<p>");
 	report_native(f, w);
 	format_text(f, "</p>\n");
 }
