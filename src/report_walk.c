@@ -124,6 +124,14 @@ static bool is_empty(const struct stats_route *r)
 	       atomic_load_explicit(&r->looks, memory_order_relaxed) == 0;
 }
 
+/* Of many places it names none. */
+static void become_rest(struct walk_row *row)
+{
+	row->source = row->sink = STATS_KIND_UNKNOWN;
+	row->engine = STATS_ENGINE_NONE;
+	row->read = row->write = NULL;
+}
+
 static void add_route(const struct stats *s, const struct stats_route *r)
 {
 	struct walk_row row = { .s = s,
@@ -141,6 +149,8 @@ static void add_route(const struct stats *s, const struct stats_route *r)
 		rows[i] = row;
 		walk.row[i] = &rows[i];
 		walk.rows++;
+	} else if (i == WALK_ROWS - 1 && !same_row(&rows[i], &row)) {
+		become_rest(&rows[i]);
 	}
 	add_counters(&rows[i].sum, r);
 	add_counters(&walk.sum, r);

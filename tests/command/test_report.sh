@@ -124,6 +124,16 @@ print("used", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$SHUNT" 
 	[ "$(sed -n 's/^used //p' out)" -lt 50000 ] && pass || fail "300 files: $(tail -n 1 out) KiB"
 fi
 
+# more places than a table holds: the last row is of all that are left, and names none of them
+i=0
+while [ $i -lt 300 ]; do
+	i=$((i + 1))
+	counters many/$i-2.shunt offset=$((4096 * i)) pid=$i bytes=131072
+done
+run 0 "$SHUNT" report -n 0 many/*-2.shunt
+[ "$(grep -c -e ' -> ' out)" = 513 ] && pass || fail "$(grep -c -e ' -> ' out) rows"
+[ "$(grep -c 'unknown -> unknown .* \.\.\. -> \.\.\.' out)" = 1 ] && pass || fail 'the rest has a name'
+
 # a process id: in the directory of the setting, with its children; the newest, or the living one
 mkdir live "shunt-$(id -u)"
 run 1 "$SHUNT" report 4711
