@@ -60,7 +60,7 @@ void settings_help(void)
 	const struct config_option *o;
 	unsigned i;
 
-	puts("settings, written key:value,key:value:");
+	puts("settings, written key:value,key:value; in " SYSCONFDIR "/shunt.conf one a line:");
 	for (i = 0; (o = config_option(i)) != NULL; i++)
 		help_row(o);
 }
