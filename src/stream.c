@@ -582,17 +582,25 @@ static enum verdict land_locked(struct attempt *a)
 	return VERDICT_NO_PIPE;
 }
 
-/* What came meanwhile, or did not fit into the pipe: a read never returns less than is queued. */
+/*
+ * What came meanwhile, or did not fit into the pipe: a read never returns less than is queued. Where
+ * nothing is, nothing is asked for: an error of the connection is for the program's next call, not
+ * for this one, and a call of ours that met it would take it away.
+ */
 static size_t read_rest(const struct attempt *a, size_t done)
 {
-	size_t n = a->n - done, there;
-	ssize_t r = 0;
+	size_t n = a->n - done, there = queued(a->fd);
+	void *to = (void *)(a->base + done);
+	ssize_t r;
 
-	if (a->kind != STATS_KIND_PIPE) {
-		r = prim_recv(a->fd, (void *)(a->base + done), n, MSG_DONTWAIT);
-	} else if ((there = queued(a->fd)) > 0) {
-		r = prim_read(a->fd, (void *)(a->base + done), n < there ? n : there);
-	}
+	if (there == 0)
+		return 0;
+	if (n > there)
+		n = there;
+	if (a->kind == STATS_KIND_PIPE)
+		r = prim_read(a->fd, to, n);
+	else
+		r = prim_recv(a->fd, to, n, MSG_DONTWAIT);
 	return r > 0 ? (size_t)r : 0;
 }
 

@@ -602,6 +602,31 @@ static void reset_by_feeder(struct same_rig *r)
 	same_say_buffer(r);
 }
 
+/*
+ * The connection is reset behind a chunk that does not fill the buffer: such chunks lie in a log
+ * until that is full, and the one that it has no room for is read really.
+ */
+static void reset_behind_short_chunks(struct same_rig *r)
+{
+	struct linger l = { 1, 0 };
+	size_t n = r->size - 12000;
+
+	start(r);
+	same_write(r);
+	for (int i = 0; i < 5; i++) {
+		get(r, n);
+		same_write(r);
+	}
+	feed(r, n);
+	setsockopt(feeder, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	close(feeder);
+	while (!(poll(&(struct pollfd){ r->source, 0, 0 }, 1, 0)))
+		;
+	for (int i = 0; i < 3; i++)
+		same_read(r);
+	same_say_buffer(r);
+}
+
 static void nothing_there(struct same_rig *r)
 {
 	struct timeval t = { 0, 50000 };
@@ -1423,6 +1448,7 @@ static const struct same_case cases[] = {
 	{ "end_of_stream", end_of_stream, SAME_BARE, 0 },
 	{ "end_nonblocking", end_nonblocking, SAME_BARE, 0 },
 	{ "reset_by_feeder", reset_by_feeder, SAME_BARE, 0 },
+	{ "reset_behind_short_chunks", reset_behind_short_chunks, SAME_BARE, 0 },
 	{ "nothing_there", nothing_there, SAME_BARE, 0 },
 	{ "interrupted", interrupted, SAME_BARE, 0 },
 	{ "polls_between", polls_between, SAME_BARE, 0 },
