@@ -180,10 +180,18 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return ret;
 }
 
+/*
+ * The kernel sends no more than IOV_MAX of them, and receives as many as there come: it looks at those
+ * alone, so that COUNT need not be true.
+ */
 static void open_messages(struct mmsghdr *msg, unsigned count)
 {
-	if (!landing_any() || count > IOV_MAX)
+	if (!landing_any())
 		return;
+	if (count > IOV_MAX) {
+		landing_open_all();
+		return;
+	}
 	landing_open(msg, count * sizeof(*msg));
 	for (unsigned i = 0; i < count && hook_readable(&msg[i], sizeof(*msg)); i++)
 		open_message(&msg[i].msg_hdr);
@@ -196,6 +204,8 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags,
 
 	if (hook_passive())
 		return REAL(recvmmsg)(fd, msg, count, flags, timeout);
+	if (!receive_idle() && before_receive(fd, NULL, 0, flags))
+		return -1;
 	landing_open(timeout, sizeof(*timeout));
 	open_messages(msg, count);
 	ret = REAL(recvmmsg)(fd, msg, count, flags, timeout);
@@ -290,6 +300,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 {
 	if (!hook_passive()) {
+		if (unlikely(fd_debts) && send_owes(fd))
+			return -1;
 		writers_note(fd);
 		open_messages(msg, count);
 	}

@@ -178,6 +178,31 @@ static void send_messages(struct same_rig *r)
 	same_write(r);
 }
 
+/* More than the kernel takes in one call: it takes as many as it can. */
+static void send_many_messages(struct same_rig *r)
+{
+	enum { MANY = 1025, EACH = 40 };
+	static struct mmsghdr messages[MANY];
+	static struct iovec out[MANY];
+	static char back[SAME_CHUNK];
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	for (int i = 0; i < MANY; i++) {
+		out[i] = (struct iovec){ r->buf + i * EACH, EACH };
+		messages[i].msg_hdr.msg_iov = &out[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	fcntl(pair[1], F_SETFL, O_NONBLOCK);
+	fresh(r);
+	same_say("sendmmsg", sendmmsg(pair[0], messages, MANY, 0) > 0);
+	same_say("recv", recv(pair[1], back, 100 * EACH, 0));
+	same_say_memory("messages", back, 100 * EACH);
+	same_write(r);
+}
+
 static void sequenced_packet(struct same_rig *r)
 {
 	static char back[SAME_CHUNK];
@@ -351,6 +376,26 @@ static void receive_messages(struct same_rig *r)
 	same_say("write", write(pair[0], "second", 6));
 	fresh(r);
 	same_say("recvmmsg", recvmmsg(pair[1], messages, 2, 0, NULL));
+	written_into(r);
+}
+
+static void receive_many_messages(struct same_rig *r)
+{
+	enum { MANY = 1025 };
+	static struct mmsghdr messages[MANY];
+	struct iovec iov = { r->buf + 8000, 100 };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0)
+		return;
+	for (int i = 0; i < MANY; i++) {
+		messages[i].msg_hdr.msg_iov = &iov;
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	same_say("write", write(pair[0], "first", 5));
+	same_say("write", write(pair[0], "second", 6));
+	fresh(r);
+	same_say("recvmmsg", recvmmsg(pair[1], messages, MANY, MSG_DONTWAIT, NULL));
 	written_into(r);
 }
 
@@ -555,6 +600,7 @@ static const struct same_case cases[] = {
 	{ "vmsplice_to_pipe", vmsplice_to_pipe, SAME_LAZY, 0 },
 	{ "send_datagram", send_datagram, SAME_LAZY, 0 },
 	{ "send_messages", send_messages, SAME_LAZY, 0 },
+	{ "send_many_messages", send_many_messages, SAME_LAZY, 0 },
 	{ "sequenced_packet", sequenced_packet, SAME_LAZY, 0 },
 	{ "by_stdio", by_stdio, SAME_LAZY, 0 },
 	{ "open_path", open_path, SAME_LAZY, 0 },
@@ -570,6 +616,7 @@ static const struct same_case cases[] = {
 	{ "readv_other_file", readv_other_file, SAME_LAZY, 0 },
 	{ "receive_into", receive_into, SAME_LAZY, 0 },
 	{ "receive_messages", receive_messages, SAME_LAZY, 0 },
+	{ "receive_many_messages", receive_many_messages, SAME_LAZY, 0 },
 	{ "read_event", read_event, SAME_LAZY, 0 },
 	{ "wait_status", wait_status, SAME_LAZY, 0 },
 	{ "stat_into", stat_into, SAME_LAZY, 0 },

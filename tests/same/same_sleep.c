@@ -338,6 +338,22 @@ static void by_recvmsg(struct same_rig *r)
 	end(r);
 }
 
+static void by_recvmmsg(struct same_rig *r)
+{
+	struct timeval t = { NAP_MS / 1000, NAP_MS % 1000 * 1000 };
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	begin(r);
+	same_say("recvmmsg", recvmmsg(pair[0], &msg, 1, 0, NULL));
+	end(r);
+}
+
 static void by_accept(struct same_rig *r)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -582,6 +598,7 @@ static const struct same_case cases[] = {
 	SLEEPS(by_read),
 	SLEEPS(by_recv),
 	SLEEPS(by_recvmsg),
+	SLEEPS(by_recvmmsg),
 	SLEEPS(by_endless_recv),
 	{ "recv_interrupted", recv_interrupted, 0, 0 },
 	{ "recv_cancelled", recv_cancelled, 0, 0 },

@@ -722,6 +722,29 @@ static void reset_then_recvmsg(struct same_rig *r)
 	same_say("readv", readv(r->sink, &iov, 1));
 }
 
+static void reset_then_messages(struct same_rig *r)
+{
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+
+	reset_meanwhile(r);
+	same_say("recvmmsg", recvmmsg(r->sink, &msg, 1, 0, NULL));
+	same_say("readv", readv(r->sink, &iov, 1));
+}
+
+static void reset_then_send_messages(struct same_rig *r)
+{
+	struct iovec iov = { "x", 1 };
+	struct mmsghdr msg = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1 } };
+
+	reset_meanwhile(r);
+	same_say("sendmmsg", sendmmsg(r->sink, &msg, 1, 0));
+	same_say("seen", seen);
+	same_say("sendmmsg", sendmmsg(r->sink, &msg, 1, 0));
+	same_say("seen", seen);
+}
+
 static void reset_then_option(struct same_rig *r)
 {
 	int error = 0;
@@ -935,6 +958,8 @@ static const struct same_case cases[] = {
 	{ "dontwait_on_blocking", dontwait_on_blocking, SAME_OUTCOME, 0 },
 	{ "reset_then_recv", reset_then_recv, SAME_LOOSE, BIG },
 	{ "reset_then_recvmsg", reset_then_recvmsg, SAME_LOOSE, BIG },
+	{ "reset_then_messages", reset_then_messages, SAME_LOOSE, BIG },
+	{ "reset_then_send_messages", reset_then_send_messages, SAME_LOOSE, BIG },
 	{ "reset_then_option", reset_then_option, SAME_LOOSE, BIG },
 	{ "reset_then_small_write", reset_then_small_write, SAME_LOOSE, BIG },
 	{ "reset_then_epoll", reset_then_epoll, SAME_LOOSE, BIG },
