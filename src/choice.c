@@ -89,7 +89,7 @@ static unsigned units(const struct choice *c, enum choice_way way)
 	return n < CHOICE_UNITS ? n : CHOICE_UNITS;
 }
 
-/* The mean of the middle half. */
+/* The mean of the middle half; 0 where a trial begins just now in another process, and there is none. */
 static uint64_t middle(const struct choice *c, enum choice_way way)
 {
 	unsigned n = units(c, way), from = n / 4;
@@ -97,12 +97,12 @@ static uint64_t middle(const struct choice *c, enum choice_way way)
 
 	for (unsigned i = from; i < n - from; i++)
 		sum += relaxed(c->cost[way][i]);
-	return sum / (n - 2 * from);
+	return n ? sum / (n - 2 * from) : 0;
 }
 
 /*
  * Of a hundred pairs of a unit that landed and one that did not, in how many did the former cost
- * less?
+ * less? Of none, in half of them.
  */
 static unsigned wins(const struct choice *c)
 {
@@ -113,7 +113,7 @@ static unsigned wins(const struct choice *c)
 			j++;
 		won += plain - j;
 	}
-	return won * 100 / (land * plain);
+	return land && plain ? won * 100 / (land * plain) : 50;
 }
 
 /*

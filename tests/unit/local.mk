@@ -17,7 +17,7 @@ unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/choice.c src/
 	src/pipes.c src/prim.c src/prim_gate.c src/site.c src/source.c src/stdio_files.c src/stream.c
 
 tests_unit_test_choice_SOURCES = tests/unit/test_choice.c src/choice.c
-tests_unit_test_choice_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_choice_LDADD = $(CMOCKA_LIBS) -lpthread
 
 tests_unit_test_meter_SOURCES = tests/unit/test_meter.c $(unit_landing)
 tests_unit_test_meter_LDADD = $(CMOCKA_LIBS)

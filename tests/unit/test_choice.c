@@ -3,6 +3,7 @@
  * test_choice.c - the decision between two ways, from costs that the test makes up. Links choice.c
  * alone.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -326,6 +327,36 @@ static void test_scribbled(void **state)
 	free(before);
 }
 
+static _Atomic bool scribbling;
+
+static void *scribble(void *row)
+{
+	struct choice *c = row;
+
+	while (relaxed(scribbling))
+		for (uint8_t n = CHOICE_ENOUGH + 1; n-- > 0;) {
+			set_relaxed(c->units[CHOICE_LAND], n);
+			set_relaxed(c->units[CHOICE_PLAIN], n);
+			set_relaxed(c->measuring, true);
+		}
+	return NULL;
+}
+
+/* A trial that begins, in another process, while this one counts its units: of none there is no mean. */
+static void test_scribbled_meanwhile(void **state)
+{
+	struct choice *c = fresh();
+	pthread_t thread;
+
+	choice_turn(c);
+	set_relaxed(scribbling, true);
+	assert_int_equal(pthread_create(&thread, NULL, scribble, c), 0);
+	for (int i = 0; i < 1000000; i++)
+		choice_unit(c, i & 1 ? CHOICE_PLAIN : CHOICE_LAND, 1000, 1000);
+	set_relaxed(scribbling, false);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 /* When it is full, what is new lands, and learns nothing. Last: it fills the table. */
 static void test_full(void **state)
 {
@@ -349,7 +380,7 @@ int main(void)
 		cmocka_unit_test(test_noise), cmocka_unit_test(test_again),
 		cmocka_unit_test(test_pass), cmocka_unit_test(test_given_up), cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_shared), cmocka_unit_test(test_scribbled),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_scribbled_meanwhile), cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
