@@ -166,8 +166,8 @@ static void give_back(struct pipe *p)
 		unmake(p);
 	p->bytes = 0;
 	p->at = 0;
-	atomic_store(&p->holder, 0);
 	atomic_store(&p->taken, false);
+	atomic_store(&p->holder, 0);
 }
 
 bool pipes_hold(struct pipe *p)
@@ -177,30 +177,52 @@ bool pipes_hold(struct pipe *p)
 	return atomic_compare_exchange_strong(&p->holder, &nobody, self_tid());
 }
 
+/*
+ * P is nobody's if it is loose and has no holder. Whether it still is can be told by who holds it
+ * alone: before that it may have gone back and be another landing's by now.
+ */
+static void collect(struct pipe *p)
+{
+	while (atomic_load(&p->loose) && atomic_load(&p->taken) && pipes_hold(p)) {
+		if (p->loose && p->taken) {
+			give_back(p);
+			return;
+		}
+		atomic_store(&p->holder, 0);
+	}
+}
+
 void pipes_leave(struct pipe *p)
 {
 	atomic_store(&p->holder, 0);
-	if (atomic_load(&p->loose) && pipes_hold(p))
-		give_back(p);
+	collect(p);
 }
 
 void pipes_drop(struct pipe *p)
 {
 	atomic_store(&p->loose, true);
-	if (pipes_hold(p))
-		give_back(p);
+	collect(p);
+}
+
+/* Takes P from the pool, if it is there, and OPEN or not: then it is loose, and this thread's. */
+static bool claim(struct pipe *p, bool open)
+{
+	if (atomic_load_explicit(&p->taken, memory_order_relaxed) || p->open != open || !pipes_hold(p))
+		return false;
+	if (p->taken || p->open != open) {
+		pipes_leave(p);
+		return false;
+	}
+	atomic_store(&p->loose, true);
+	atomic_store(&p->taken, true);
+	return true;
 }
 
 static struct pipe *take(struct pipe *t, unsigned n, bool open)
 {
 	for (struct pipe *p = t; p < t + n; p++) {
-		bool no = false;
-
-		if (atomic_load_explicit(&p->taken, memory_order_relaxed) || p->open != open ||
-		    !atomic_compare_exchange_strong(&p->taken, &no, true))
+		if (!claim(p, open))
 			continue;
-		atomic_store(&p->loose, true);
-		atomic_store(&p->holder, self_tid());
 		if (p->open || make(p))
 			return p;
 		atomic_store(&not_before, prim_now() + SECOND);
@@ -218,7 +240,7 @@ static bool is_lost(const struct pipe *p, int self, int pid)
 {
 	int holder = p->holder;
 
-	if (!p->taken || !p->loose || holder <= 0)
+	if (!p->loose || holder <= 0)
 		return false;
 	return holder == self ? !sig_in_handler() : prim_tgkill(pid, holder, 0) == -ESRCH;
 }
@@ -266,14 +288,11 @@ void pipes_rest(void)
 	struct pipe *t = atomic_load(&table);
 	unsigned n = atomic_load(&used);
 
-	for (struct pipe *p = t; t && p < t + n; p++) {
-		bool no = false;
-
-		if (!p->open || !atomic_compare_exchange_strong(&p->taken, &no, true))
-			continue;
-		unmake(p);
-		atomic_store(&p->taken, false);
-	}
+	for (struct pipe *p = t; t && p < t + n; p++)
+		if (claim(p, true)) {
+			unmake(p);
+			give_back(p);
+		}
 }
 
 /* ---- what happens to descriptors ---- */

@@ -10,7 +10,7 @@
  * Two marks say whose a pipe is. HOLDER: the thread that uses it just now, inside one
  * call of the program's. LOOSE: no landing names it, so it is its holder's alone. Who
  * parts a pipe from its landing marks it loose, and whoever then finds it loose and
- * without a holder gives it back. A handler that longjmps out of a call leaves its mark
+ * can take hold of it gives it back. A handler that longjmps out of a call leaves its mark
  * behind; such a pipe is found again when no other is free.
  *
  * Everything here keeps errno and is safe in a signal handler. No function blocks.
@@ -23,7 +23,7 @@
 enum { PIPES_SIZE = 512 * 1024 };
 
 struct pipe {
-	_Atomic bool taken;  /* not in the pool */
+	_Atomic bool taken;  /* not in the pool; changed by the holder only */
 	_Atomic bool loose;
 	_Atomic int holder;  /* a thread's number; 0: nobody */
 	_Atomic int out, in; /* the ends to read from and to write to, while OPEN */
