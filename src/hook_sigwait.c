@@ -67,6 +67,8 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 {
 	const struct timespec *first;
 	struct timespec rest;
+	unsigned handled = sig_handled();
+	sigset_t outer;
 	int ret;
 
 	if (passive())
@@ -74,9 +76,10 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeou
 	landing_open(fds, count * sizeof(*fds));
 	first = sleep_first_of(timeout);
 	ret = LENT(REAL(ppoll)(fds, count, first, inner));
-	if (ret == 0 && first != timeout) {
-		sleep_over_of(first);
-		ret = LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, first, &rest), inner));
+	if (ret == 0 && first != timeout && (ret = sleep_between_of(handled, first, &outer)) == 0) {
+		ret = LENT(REAL(ppoll)(fds, count, sleep_rest_of(timeout, first, &rest),
+				       inner ? inner : &outer));
+		sleep_end(&outer);
 	}
 	return unlikely(fd_debts) ? debts_in_poll(fds, count, ret) : ret;
 }
@@ -111,6 +114,8 @@ EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int timeout,
 		       const sigset_t *mask)
 {
+	unsigned handled = sig_handled();
+	sigset_t outer;
 	int first, ret;
 
 	if (passive())
@@ -119,10 +124,11 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int count, int tim
 		landing_open(events, (size_t)count * sizeof(*events));
 	first = sleep_first(timeout);
 	ret = LENT(REAL(epoll_pwait)(epoll, events, count, first, inner));
-	if (ret == 0 && first != timeout) {
-		sleep_over(first);
+	if (ret == 0 && first != timeout && (ret = sleep_between(handled, first, &outer)) == 0) {
 		ret = LENT(REAL(epoll_pwait)(epoll, events, count,
-					     timeout < 0 ? timeout : timeout - first, inner));
+					     timeout < 0 ? timeout : timeout - first,
+					     inner ? inner : &outer));
+		sleep_end(&outer);
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }
@@ -132,6 +138,8 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 {
 	const struct timespec *first;
 	struct timespec rest;
+	unsigned handled = sig_handled();
+	sigset_t outer;
 	int ret;
 
 	if (!REAL(epoll_pwait2)) {
@@ -145,10 +153,10 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 	landing_open(timeout, sizeof(*timeout));
 	first = sleep_first_of(timeout);
 	ret = LENT(REAL(epoll_pwait2)(epoll, events, count, first, inner));
-	if (ret == 0 && first != timeout) {
-		sleep_over_of(first);
+	if (ret == 0 && first != timeout && (ret = sleep_between_of(handled, first, &outer)) == 0) {
 		ret = LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, first, &rest),
-					      inner));
+					      inner ? inner : &outer));
+		sleep_end(&outer);
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }

@@ -5,13 +5,16 @@
  */
 #undef _FORTIFY_SOURCE
 
+#include <errno.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "debts.h"
+#include "engine.h"
 #include "fd.h"
 #include "hook_idle.h"
 #include "prim.h"
+#include "sig.h"
 #include "sleep.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -24,18 +27,32 @@ static int rest_of(int timeout, int first)
 	return timeout < 0 ? timeout : timeout - first;
 }
 
+/* The second part of a poll that waited for FIRST of TIMEOUT. */
+static COLD int poll_on(struct pollfd *fds, nfds_t n, int timeout, int first, unsigned handled)
+{
+	int ms = rest_of(timeout, first), ret;
+	struct timespec rest = { ms / 1000, ms % 1000 * 1000000 };
+	sigset_t mask;
+
+	if (sleep_between(handled, first, &mask) < 0)
+		return -1;
+	ret = REAL(ppoll)(fds, n, ms < 0 ? NULL : &rest, &mask);
+	sleep_end(&mask);
+	return ret;
+}
+
 #define POLL_BODY(name, fds, n, timeout, ...)                                                      \
+	unsigned handled;                                                                          \
 	int first, ret;                                                                            \
                                                                                                    \
 	if ((!sleep_holds() && likely(!fd_debts)) || hook_passive())                               \
 		return REAL(name)(fds, n, timeout, ##__VA_ARGS__);                                 \
+	handled = sig_handled();                                                                   \
 	landing_open(fds, (n) * sizeof(*(fds)));                                                   \
 	first = sleep_first(timeout);                                                              \
 	ret = REAL(name)(fds, n, first, ##__VA_ARGS__);                                            \
-	if (ret == 0 && first != (timeout)) {                                                      \
-		sleep_over(first);                                                                 \
-		ret = REAL(name)(fds, n, rest_of(timeout, first), ##__VA_ARGS__);                  \
-	}                                                                                          \
+	if (ret == 0 && first != (timeout))                                                        \
+		ret = poll_on(fds, n, timeout, first, handled);                                    \
 	return unlikely(fd_debts) ? debts_in_poll(fds, n, ret) : ret
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -55,17 +72,20 @@ EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 
 EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 {
+	unsigned handled;
+	sigset_t mask;
 	int first, ret;
 
 	if ((!sleep_holds() && likely(!fd_debts)) || hook_passive())
 		return REAL(epoll_wait)(epoll, events, n, timeout);
+	handled = sig_handled();
 	if (n > 0)
 		landing_open(events, (size_t)n * sizeof(*events));
 	first = sleep_first(timeout);
 	ret = REAL(epoll_wait)(epoll, events, n, first);
-	if (ret == 0 && first != timeout) {
-		sleep_over(first);
-		ret = REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
+	if (ret == 0 && first != timeout && (ret = sleep_between(handled, first, &mask)) == 0) {
+		ret = REAL(epoll_pwait)(epoll, events, n, rest_of(timeout, first), &mask);
+		sleep_end(&mask);
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }
@@ -109,22 +129,48 @@ static struct timeval grace_of(int ms)
 	return (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 }
 
+/* The second part, with the mask that libc's select does not take. */
+static int select_on(int n, struct select_sets *s, struct timeval *timeout, sigset_t *mask)
+{
+	struct { sigset_t *set; size_t size; } set = { mask, sizeof(uint64_t) };
+	struct timespec rest = { 0, 0 };
+	ssize_t r;
+
+	if (timeout)
+		rest = (struct timespec){ timeout->tv_sec, timeout->tv_usec * 1000 };
+	restore_sets(s, n);
+	r = engine_cancellable(SYS_pselect6, n, (long)s->set[0], (long)s->set[1], (long)s->set[2],
+			       timeout ? (long)&rest : 0, (long)&set);
+	if (timeout)
+		*timeout = (struct timeval){ rest.tv_sec, rest.tv_nsec / 1000 };
+	if (r >= 0)
+		return (int)r;
+	errno = (int)-r;
+	return -1;
+}
+
 /*
  * Waits for MS of TIMEOUT first; what the kernel leaves of the whole is written back, as it would.
  */
 static COLD int cut_select(select_fn *real, int n, struct select_sets *s, struct timeval *timeout,
-			   int ms)
+			   int ms, unsigned handled)
 {
 	struct timeval first = grace_of(ms);
+	sigset_t mask;
 	int ret;
 
 	if (timeout)
 		timersub(timeout, &first, timeout);
 	ret = real(n, s->set[0], s->set[1], s->set[2], &first);
 	if (ret == 0) {
-		sleep_over(ms);
-		restore_sets(s, n);
-		return real(n, s->set[0], s->set[1], s->set[2], timeout);
+		ret = sleep_between(handled, ms, &mask);
+		if (ret < 0) {
+			restore_sets(s, n);
+			return ret;
+		}
+		ret = select_on(n, s, timeout, &mask);
+		sleep_end(&mask);
+		return ret;
 	}
 	if (timeout)
 		timeradd(timeout, &first, timeout);
@@ -135,6 +181,7 @@ static COLD int landed_select(select_fn *real, int n, fd_set *in, fd_set *out, f
 			      struct timeval *timeout)
 {
 	struct select_sets s = { .set = { in, out, except } };
+	unsigned handled = sig_handled();
 	bool whole = save_sets(&s, n);
 	int ms = sleep_grace();
 	struct timeval grace = grace_of(ms);
@@ -146,7 +193,7 @@ static COLD int landed_select(select_fn *real, int n, fd_set *in, fd_set *out, f
 			timercmp(timeout, &grace, <)))
 		return real(n, in, out, except, timeout);
 	if (whole)
-		return cut_select(real, n, &s, timeout, ms);
+		return cut_select(real, n, &s, timeout, ms, handled);
 	sleep_settle();
 	return real(n, in, out, except, timeout);
 }

@@ -17,11 +17,12 @@ struct quiet {
 };
 
 #define QUIET_BIT(signal) (UINT64_C(1) << ((signal) - 1))
+#define QUIET_FAULTS (QUIET_BIT(SIGSEGV) | QUIET_BIT(SIGBUS) | QUIET_BIT(SIGSYS) | QUIET_BIT(SIGILL) | \
+		      QUIET_BIT(SIGFPE) | QUIET_BIT(SIGTRAP))
 
 static inline void quiet_begin(struct quiet *q)
 {
-	static const uint64_t all = ~(QUIET_BIT(SIGSEGV) | QUIET_BIT(SIGBUS) | QUIET_BIT(SIGSYS) |
-				      QUIET_BIT(SIGILL) | QUIET_BIT(SIGFPE) | QUIET_BIT(SIGTRAP));
+	static const uint64_t all = ~QUIET_FAULTS;
 
 	prim_sigprocmask(SIG_BLOCK, &all, &q->mask);
 	q->pending = 0;

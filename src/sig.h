@@ -91,6 +91,13 @@ bool sig_defer(int signal, siginfo_t *info, void *context);
 bool sig_handlers_exist(void);
 
 /*
+ * How many handlers of the program's ran on this thread: where sig_must_mask is false, all of them
+ * count. And did the last of those let a call of the kernel's go on (SA_RESTART)?
+ */
+unsigned sig_handled(void);
+bool sig_restarts(void);
+
+/*
  * Why sections under a lock block signals: there may be handlers that do not wait by themselves
  * (sig_late.c). Bits: it is not known yet what was there before us; the program's own handler of
  * a fault is not behind ours yet; others, for good.

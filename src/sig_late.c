@@ -72,12 +72,27 @@ static COLD void wait_trap(siginfo_t *info, ucontext_t *context)
 
 static void front(int signal, siginfo_t *info, void *context)
 {
-	if (unlikely(signal == SIGTRAP) && (lock_thread.depth || is_critical(context)))
+	if (unlikely(signal == SIGTRAP) && (lock_thread.depth || is_critical(context))) {
 		wait_trap(info, context);
-	else if (unlikely(lock_thread.depth))
+	} else if (unlikely(lock_thread.depth)) {
 		postpone(signal, info, context);
-	else
+	} else {
+		lock_thread.handled++;
+		lock_thread.signal = signal;
 		relaxed(fronted[signal].handler)(signal, info, context);
+	}
+}
+
+unsigned sig_handled(void)
+{
+	return lock_thread.handled;
+}
+
+bool sig_restarts(void)
+{
+	struct sigaction action = { .sa_flags = 0 };
+
+	return sig_action(lock_thread.signal, NULL, &action) == 0 && action.sa_flags & SA_RESTART;
 }
 
 struct sig_late sig_late_get(int signal)

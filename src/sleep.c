@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* sleep.c - what a sleeping program holds is made safe; see sleep.h. */
+#include <errno.h>
 #include <poll.h>
 
 #include "fd.h"
 #include "prim.h"
 #include "process.h"
+#include "quiet.h"
 #include "sig.h"
 #include "sleep.h"
 #include "thread.h"
@@ -132,7 +134,32 @@ void sleep_over(int waited_ms)
 	landing_settle(now - (uint64_t)waited_ms * MS + 20 * MS);
 }
 
-void sleep_over_of(const struct timespec *waited)
+COLD int sleep_between(unsigned handled, int waited_ms, sigset_t *mask)
 {
-	sleep_over((int)(waited->tv_sec * 1000 + waited->tv_nsec / MS));
+	/* faults are left as they are, since a thread that is cancelled in its wait ends with this */
+	static const uint64_t all = ~QUIET_FAULTS;
+	uint64_t before = 0;
+
+	prim_sigprocmask(SIG_BLOCK, &all, &before);
+	sigemptyset(mask);
+	sig_set_bits(mask, before);
+	if (sig_handled() != handled) {
+		sleep_end(mask);
+		errno = EINTR;
+		return -1;
+	}
+	sleep_over(waited_ms);
+	return 0;
+}
+
+int sleep_between_of(unsigned handled, const struct timespec *waited, sigset_t *mask)
+{
+	return sleep_between(handled, (int)(waited->tv_sec * 1000 + waited->tv_nsec / MS), mask);
+}
+
+void sleep_end(const sigset_t *mask)
+{
+	uint64_t before = sig_bits(mask);
+
+	prim_signals_restore(&before);
 }

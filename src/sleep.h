@@ -9,6 +9,7 @@
 #ifndef SHUNT_SLEEP_H
 #define SHUNT_SLEEP_H
 
+#include <signal.h>
 #include <time.h>
 
 #include "landing.h"
@@ -75,11 +76,18 @@ static inline void sleep_before_accept(int fd)
  * of a timeout (negative, NULL: for ever). If that passes without an event,
  * sleep_over(WAITED_MS) settles, and the caller waits for the rest. The timeout itself when
  * nothing is held or it is short.
+ *
+ * To settle may take as long as a disk does, and a signal that comes then would have ended the one
+ * wait that the program made. So that it ends the second, all are blocked from sleep_between to
+ * sleep_end, but for the length of that wait, which is given *MASK. -1, and EINTR: a handler ran since
+ * the call began, when sig_handled was HANDLED; there is no second wait then, nor a sleep_end.
  */
 int sleep_first(int timeout_ms);
 const struct timespec *sleep_first_of(const struct timespec *timeout);
 void sleep_over(int waited_ms);
-void sleep_over_of(const struct timespec *waited);
+int sleep_between(unsigned handled, int waited_ms, sigset_t *mask);
+int sleep_between_of(unsigned handled, const struct timespec *waited, sigset_t *mask);
+void sleep_end(const sigset_t *mask);
 
 /* What is left of a timeout after FIRST of it; NULL stays NULL. Writes to REST, returns it. */
 const struct timespec *sleep_rest_of(const struct timespec *timeout, const struct timespec *first,

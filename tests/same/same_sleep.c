@@ -573,6 +573,54 @@ static void lengths(struct same_rig *r)
 	}
 }
 
+/*
+ * A signal in the middle of a wait that is cut: what is landed is so much that to fill it takes some
+ * time, and it comes then. The one call that the program made is interrupted.
+ */
+enum { MUCH = 128 << 20 };
+
+static int wait_for(int how)
+{
+	static const struct timespec t = { 3, 0 };
+	struct timeval tv = { 3, 0 };
+	struct epoll_event ev;
+	sigset_t none;
+
+	sigemptyset(&none);
+	switch (how) {
+	case 0: return poll(NULL, 0, 3000);
+	case 1: return ppoll(NULL, 0, &t, &none);
+	case 2: return ppoll(NULL, 0, &t, NULL);
+	case 3: return epoll_wait(one_epoll(-1), &ev, 1, 3000);
+	case 4: return epoll_pwait(one_epoll(-1), &ev, 1, 3000, NULL);
+	case 5: return epoll_pwait2(one_epoll(-1), &ev, 1, &t, &none);
+	}
+	return select(0, NULL, NULL, NULL, &tv);
+}
+
+static void signal_between(struct same_rig *r)
+{
+	struct sigaction sa = { .sa_handler = note };
+	struct itimerval t = { .it_value = { 1, 15000 } };
+	int much = open("much", O_WRONLY | O_CREAT, 0600);
+	char *area = malloc(MUCH + SAME_BLOCK);
+
+	if (ftruncate(much, MUCH + SAME_BLOCK) != 0)
+		return;
+	close(much);
+	much = open("much", O_RDONLY);
+	sigaction(SIGALRM, &sa, NULL);
+	for (int how = 0; how < 7; how++) {
+		lseek(much, 0, SEEK_SET);
+		same_say("read", same_get(much, area, MUCH));
+		setitimer(ITIMER_REAL, &t, NULL);
+		same_say("wait", wait_for(how));
+		same_say("signals", noted);
+	}
+	same_say_memory("area", area, MUCH);
+	end(r);
+}
+
 #define SLEEPS(name) { #name, name, SAME_OWN | SAME_LAZY, 0 }
 
 static const struct same_case cases[] = {
@@ -612,6 +660,7 @@ static const struct same_case cases[] = {
 	{ "select_late", select_late, SAME_LAZY, 0 },
 	{ "select_early", select_early, SAME_LAZY, 0 },
 	{ "lengths", lengths, SAME_LAZY, 0 },
+	{ "signal_between", signal_between, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 
