@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "hook_idle.h"
+#include "sig.h"
 #include "sleep.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
@@ -40,23 +41,44 @@ static bool before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
-/* True: the first part passed and nothing came. errno is as before then. */
-static bool waits_on(int ret, int saved, int ms)
+/*
+ * True: the first part passed and nothing came, nor did a handler run since HANDLED that ends the
+ * call. errno is as before then.
+ */
+static bool waits_on(int ret, int saved, int ms, unsigned handled, bool restarts)
 {
 	if (ret == 0 || errno != ETIMEDOUT)
 		return false;
-	errno = saved;
 	sleep_over(ms);
+	if (sig_handled() != handled && !(restarts && sig_restarts())) {
+		errno = EINTR;
+		return false;
+	}
+	errno = saved;
 	return true;
 }
 
+/*
+ * A handler ends sem_timedwait in any case, sem_wait not if it has SA_RESTART: that must be known to
+ * wait for a time in its place.
+ */
 static COLD int landed_sem_wait(sem_t *s)
 {
+	unsigned handled = sig_handled();
 	int ms, saved = errno, ret;
-	struct timespec first = first_part(&ms);
+	struct timespec first;
 
-	ret = REAL(sem_timedwait)(s, &first);
-	return waits_on(ret, saved, ms) ? REAL(sem_wait)(s) : ret;
+	if (sig_must_mask()) {
+		sleep_settle();
+		return REAL(sem_wait)(s);
+	}
+	first = first_part(&ms);
+	do
+		ret = REAL(sem_timedwait)(s, &first);
+	while (ret < 0 && errno == EINTR && sig_handled() != handled && sig_restarts());
+	if (ret == 0)
+		errno = saved;
+	return waits_on(ret, saved, ms, handled, true) ? REAL(sem_wait)(s) : ret;
 }
 
 EXPORT int sem_wait(sem_t *s)
@@ -68,6 +90,7 @@ EXPORT int sem_wait(sem_t *s)
 
 static COLD int landed_sem_timedwait(sem_t *s, const struct timespec *until)
 {
+	unsigned handled = sig_handled();
 	int ms, saved = errno, ret;
 	struct timespec first = first_part(&ms);
 
@@ -75,7 +98,7 @@ static COLD int landed_sem_timedwait(sem_t *s, const struct timespec *until)
 	if (until->tv_nsec < 0 || until->tv_nsec >= 1000000000 || !before(&first, until))
 		return REAL(sem_timedwait)(s, until);
 	ret = REAL(sem_timedwait)(s, &first);
-	return waits_on(ret, saved, ms) ? REAL(sem_timedwait)(s, until) : ret;
+	return waits_on(ret, saved, ms, handled, false) ? REAL(sem_timedwait)(s, until) : ret;
 }
 
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)

@@ -584,7 +584,9 @@ static int wait_for(int how)
 	static const struct timespec t = { 3, 0 };
 	struct timeval tv = { 3, 0 };
 	struct epoll_event ev;
+	struct timespec until;
 	sigset_t none;
+	sem_t s;
 
 	sigemptyset(&none);
 	switch (how) {
@@ -594,8 +596,12 @@ static int wait_for(int how)
 	case 3: return epoll_wait(one_epoll(-1), &ev, 1, 3000);
 	case 4: return epoll_pwait(one_epoll(-1), &ev, 1, 3000, NULL);
 	case 5: return epoll_pwait2(one_epoll(-1), &ev, 1, &t, &none);
+	case 6: return select(0, NULL, NULL, NULL, &tv);
 	}
-	return select(0, NULL, NULL, NULL, &tv);
+	sem_init(&s, 0, 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 3;
+	return sem_timedwait(&s, &until);
 }
 
 static void signal_between(struct same_rig *r)
@@ -610,7 +616,7 @@ static void signal_between(struct same_rig *r)
 	close(much);
 	much = open("much", O_RDONLY);
 	sigaction(SIGALRM, &sa, NULL);
-	for (int how = 0; how < 7; how++) {
+	for (int how = 0; how < 8; how++) {
 		lseek(much, 0, SEEK_SET);
 		same_say("read", same_get(much, area, MUCH));
 		setitimer(ITIMER_REAL, &t, NULL);
@@ -618,6 +624,40 @@ static void signal_between(struct same_rig *r)
 		same_say("signals", noted);
 	}
 	same_say_memory("area", area, MUCH);
+	end(r);
+}
+
+static void post(int signal)
+{
+	(void)signal;
+	if (++noted == 3)
+		sem_post(&semaphore);
+}
+
+/* A handler that lets calls go on ends none that waits without a limit. */
+static void sem_wait_restarts(struct same_rig *r)
+{
+	struct sigaction sa = { .sa_handler = post, .sa_flags = SA_RESTART };
+	struct itimerval t = { .it_value = { 0, 100000 }, .it_interval = { 0, 100000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+	same_say("sem_wait", sem_wait(&semaphore));
+	same_say("signals", noted);
+	t = (struct itimerval){ { 0, 0 }, { 0, 0 } };
+	setitimer(ITIMER_REAL, &t, NULL);
+	end(r);
+}
+
+static void sem_wait_interrupted(struct same_rig *r)
+{
+	struct sigaction sa = { .sa_handler = post };
+	struct itimerval t = { .it_value = { 0, 100000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+	same_say("sem_wait", sem_wait(&semaphore));
+	same_say("signals", noted);
 	end(r);
 }
 
@@ -661,6 +701,8 @@ static const struct same_case cases[] = {
 	{ "select_early", select_early, SAME_LAZY, 0 },
 	{ "lengths", lengths, SAME_LAZY, 0 },
 	{ "signal_between", signal_between, SAME_LAZY, 0 },
+	{ "sem_wait_restarts", sem_wait_restarts, 0, 0 },
+	{ "sem_wait_interrupted", sem_wait_interrupted, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 
