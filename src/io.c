@@ -157,8 +157,10 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		return true;
 	}
 	e = fd_entry(fd);
-	if (!e)
+	if (unlikely(!e)) { /* no memory for it, or a number above all that have one */
+		landing_open(buf, n);
 		return false;
+	}
 	file = fd_is_file(fd, e, &st);
 	if (file && n >= WATCH_SMALLEST && n <= LARGEST_CALL && (at >= 0 || at == LAND_AT_OFFSET)) {
 		begin_chunk(fd, buf, caller, r);

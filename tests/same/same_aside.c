@@ -434,6 +434,27 @@ static void full_space(struct same_rig *r)
 	pthread_join(t, NULL);
 }
 
+/* No room even to remember what the number is that is read now. */
+static void full_space_new_number(struct same_rig *r)
+{
+	enum { HIGH = 9500 };
+	struct rlimit numbers = { HIGH + 100, HIGH + 100 }, limit = { 1 << 20, RLIM_INFINITY };
+	int high;
+
+	same_write(r);
+	setrlimit(RLIMIT_NOFILE, &numbers);
+	setrlimit(RLIMIT_AS, &limit);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	high = dup2(r->source, HIGH);
+	same_say("dup2", high < 0 ? -1 : 0);
+	same_say("read", read(high, r->buf, r->size));
+	same_say_buffer(r);
+	same_say("write", write(r->sink, r->buf, r->size));
+	limit.rlim_cur = RLIM_INFINITY; /* for the report */
+	setrlimit(RLIMIT_AS, &limit);
+}
+
 /* Mappings until the kernel gives no more. */
 static void fill_map(void)
 {
@@ -807,6 +828,7 @@ static const struct same_case cases[] = {
 	{ "table_of_its_own", table_of_its_own, 0, 0 },
 	{ "table_by_close_range", table_by_close_range, 0, 0 },
 	{ "full_space", full_space, SAME_LAZY, 0 },
+	{ "full_space_new_number", full_space_new_number, SAME_LAZY, 0 },
 	{ "full_map", full_map, SAME_LAZY, 0 },
 	{ "full_map_beside_thread", full_map_beside_thread, SAME_LAZY | SAME_NO_LEASE, 0 },
 	{ "safepoints", safepoints, SAME_LAZY, 0 },
