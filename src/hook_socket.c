@@ -25,7 +25,7 @@ static bool before_receive(int fd, void *buf, size_t n, int flags)
 		return true;
 	if (landing_any()) {
 		landing_open(buf, n);
-		if (!(flags & MSG_DONTWAIT))
+		if (!(flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB))) /* none of which waits */
 			sleep_before(fd);
 	}
 	return false;
@@ -110,8 +110,11 @@ static void open_address(const struct sockaddr *from, socklen_t *from_n)
 	}
 }
 
-/* An address is filled in for datagrams only; the flag stands for "not recv". */
-#define RECVFROM_FLAGS(flags, from, from_n) ((from) || (from_n) ? (flags) | MSG_OOB : (flags))
+/*
+ * An address is filled in for datagrams only; the flag, which no receiving call heeds, stands for "not
+ * recv".
+ */
+#define RECVFROM_FLAGS(flags, from, from_n) ((from) || (from_n) ? (flags) | MSG_DONTROUTE : (flags))
 
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
 			socklen_t *from_n)

@@ -177,7 +177,10 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		landing_fill(buf, n);
 	} else if (landing_any()) {
 		landing_open(buf, n);
-		sleep_before(fd);
+		if (n)
+			sleep_before(fd);
+		else
+			sleep_settle(); /* read does not wait for no bytes, recv does: no second is waited first */
 	}
 	return false;
 }

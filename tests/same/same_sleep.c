@@ -544,6 +544,31 @@ static ssize_t receive_within(struct timeval t)
 	return recv(pair[0], &c, 1, 0);
 }
 
+/* What comes back at once also does where something is landed. */
+static void never_waits(struct same_rig *r)
+{
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct timespec a;
+
+	for (int i = 0; i < 4; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		if (i == 0)
+			same_say("read", read(r->sink, &c, 0));
+		else if (i == 1)
+			same_say("recv", recv(r->sink, &c, 1, MSG_OOB));
+		else if (i == 2)
+			same_say("recvfrom", recvfrom(r->sink, &c, 1, MSG_OOB, NULL, NULL));
+		else
+			same_say("recvmsg", recvmsg(fd, &msg, MSG_ERRQUEUE));
+		same_say("at once", since(&a) < 5);
+		same_write(r);
+		same_read(r);
+	}
+}
+
 /* All of these wait 1.55 s, no less and not a second more. */
 static void lengths(struct same_rig *r)
 {
@@ -699,6 +724,7 @@ static const struct same_case cases[] = {
 	SLEEPS(by_join),
 	{ "select_late", select_late, SAME_LAZY, 0 },
 	{ "select_early", select_early, SAME_LAZY, 0 },
+	{ "never_waits", never_waits, 0, 0 },
 	{ "lengths", lengths, SAME_LAZY, 0 },
 	{ "signal_between", signal_between, SAME_LAZY, 0 },
 	{ "sem_wait_restarts", sem_wait_restarts, 0, 0 },
