@@ -10,8 +10,7 @@
 
 #include "debts.h"
 #include "fd.h"
-#include "hook.h"
-#include "landing.h"
+#include "hook_idle.h"
 #include "sig.h"
 #include "sleep.h"
 #include "thread.h"
@@ -151,7 +150,9 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int count,
 	if (count > 0)
 		landing_open(events, (size_t)count * sizeof(*events));
 	landing_open(timeout, sizeof(*timeout));
-	first = sleep_first_of(timeout);
+	first = timeout;
+	if (sleep_holds() && (!timeout || hook_readable(timeout, sizeof(*timeout))))
+		first = sleep_first_of(timeout);
 	ret = LENT(REAL(epoll_pwait2)(epoll, events, count, first, inner));
 	if (ret == 0 && first != timeout && (ret = sleep_between_of(handled, first, &outer)) == 0) {
 		ret = LENT(REAL(epoll_pwait2)(epoll, events, count, sleep_rest_of(timeout, first, &rest),

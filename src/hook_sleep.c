@@ -225,7 +225,8 @@ static void before_sleep(bool is_long, unsigned ms)
 	if (sleep_holds() && t) {                                                                  \
 		landing_open(t, sizeof(*t));                                                       \
 		landing_open(rest, sizeof(*rest));                                                 \
-		before_sleep(t->tv_sec > 0, (unsigned)(t->tv_nsec / 1000000));                     \
+		if (hook_readable(t, sizeof(*t)))                                                  \
+			before_sleep(t->tv_sec > 0, (unsigned)(t->tv_nsec / 1000000));             \
 	}                                                                                          \
 	return REAL(name)(t, rest)
 

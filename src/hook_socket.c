@@ -102,11 +102,12 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
 	RECV_BODY(__recv_chk, fd, buf, n, flags, fd, buf, n, room, flags);
 }
 
+/* FROM_N may be a bad pointer, which is the kernel's to refuse; it writes no more than that. */
 static void open_address(const struct sockaddr *from, socklen_t *from_n)
 {
 	if (landing_any() && from_n) {
 		landing_open(from_n, sizeof(*from_n));
-		landing_open(from, *from_n);
+		landing_open(from, sizeof(struct sockaddr_storage));
 	}
 }
 
@@ -399,7 +400,8 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *n)
 
 	if (landing_any() && n) {
 		landing_open(n, sizeof(*n));
-		landing_open(value, *n);
+		if (hook_readable(n, sizeof(*n)))
+			landing_open(value, *n);
 	}
 	ret = REAL(getsockopt)(fd, level, name, value, n);
 	/* an error that sendfile ate is still the socket's */

@@ -525,6 +525,35 @@ static void waiting_into(struct same_rig *r)
 	written_into(r);
 }
 
+/* The kernel refuses them; what is read before it does is gone. */
+static void bad_pointers(struct same_rig *r)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t n = sizeof(sin);
+	struct sockaddr *from = (struct sockaddr *)&sin;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0), other, type;
+	struct epoll_event ev;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, from, n) != 0 || listen(listener, 2) != 0 ||
+	    getsockname(listener, from, &n) != 0 || connect(fd, from, n) != 0)
+		return;
+	fresh(r);
+	same_say("accept", accept(listener, from, same_bad));
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	same_say("connect", connect(fd, (struct sockaddr *)&sin, n));
+	other = accept(listener, NULL, NULL);
+	same_say("write", write(other, "ab", 2));
+	same_write(r);
+	fresh(r);
+	same_say("recvfrom", recvfrom(fd, &type, 1, 0, from, same_bad));
+	same_say("getsockopt", getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, same_bad));
+	same_say("nanosleep", nanosleep(same_bad, NULL));
+	same_say("epoll_pwait2", epoll_pwait2(epoll_create1(0), &ev, 1, same_bad, NULL));
+	same_write(r);
+}
+
 static void stdio_into(struct same_rig *r)
 {
 	FILE *f = fopen("../other", "r");
@@ -624,6 +653,7 @@ static const struct same_case cases[] = {
 	{ "times_into", times_into, SAME_LAZY, 0 },
 	{ "socket_words_into", socket_words_into, SAME_LAZY, 0 },
 	{ "waiting_into", waiting_into, SAME_LAZY, 0 },
+	{ "bad_pointers", bad_pointers, SAME_LAZY, 0 },
 	{ "stdio_into", stdio_into, SAME_LAZY, 0 },
 	{ "sendfile_offset_in", sendfile_offset_in, SAME_LAZY, 0 },
 	{ "by_syscall", by_syscall, SAME_LAZY, 0 },
