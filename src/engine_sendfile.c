@@ -37,6 +37,25 @@ ssize_t engine_cancellable(long nr, long a, long b, long c, long d, long e, long
 }
 
 /*
+ * A connection that is closed by an error: was it given up (ETIMEDOUT), or reset by its peer? The
+ * kernel has forgotten, and what is left of its counts speaks for a time-out only where nothing was
+ * answered for as long as that takes: a segment that was sent again and would have been once more;
+ * probes of a closed window, one behind the other (a single one a living peer leaves unanswered, which
+ * says the same thing twice a second at the most); or the program's own limit.
+ */
+static bool timed_out(int fd, const struct tcp_info *info)
+{
+	enum { TICK_MS = 10 };
+	uint32_t quiet = info->tcpi_last_data_sent + TICK_MS, limit = 0;
+	socklen_t n = sizeof(limit);
+
+	if (info->tcpi_probes > 1 || (info->tcpi_retransmits && quiet >= info->tcpi_rto / 1000))
+		return true;
+	return prim_getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, &n) == 0 && limit &&
+	       quiet >= limit;
+}
+
+/*
  * Since 6.5 splice_to_socket() repeats sendmsg() after a short one and so eats the
  * error of a connection that was reset meanwhile: it is gone from the socket, and the
  * program would see EPIPE with SIGPIPE, or a clean end. The socket owes it.
@@ -51,7 +70,7 @@ void engine_note_swallowed(int fd, struct fd_entry *e)
 	    (p.revents & (POLLHUP | POLLERR)) != POLLHUP)
 		return;
 	if (prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_CLOSE)
-		fd_owe(e, info.tcpi_retransmits || info.tcpi_probes ? ETIMEDOUT : ECONNRESET);
+		fd_owe(e, timed_out(fd, &info) ? ETIMEDOUT : ECONNRESET);
 }
 
 /*

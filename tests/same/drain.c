@@ -97,7 +97,7 @@ static void catch_up(struct drain *d)
 
 static bool is_delayed(char command)
 {
-	return command == 'R' || command == 'C' || command == 'G' || command == 'O';
+	return command == 'R' || command == 'C' || command == 'G' || command == 'O' || command == 'T';
 }
 
 static void obey(struct drain *d, char command)
@@ -106,7 +106,7 @@ static void obey(struct drain *d, char command)
 	/* the delayed ones are answered first: the parent then goes on into a call that blocks */
 	if (is_delayed(command)) {
 		++*d->done;
-		usleep(command == 'O' ? 1500000 : 300000);
+		usleep(command == 'O' ? 1500000 : command == 'T' ? 1000000 : 300000);
 	}
 	switch (command) {
 	case 'p': d->paused = true; break;
@@ -114,7 +114,8 @@ static void obey(struct drain *d, char command)
 	case 'g':
 	case 'G': d->paused = d->slow = false; break;
 	case 'r':
-	case 'R': close_peer(d, true); break;
+	case 'R':
+	case 'T': close_peer(d, true); break;
 	case 'c':
 	case 'C': close_peer(d, false); break;
 	case 't':

@@ -700,6 +700,19 @@ static void reset_meanwhile(struct same_rig *r)
 	say_kind("write", write(r->sink, r->buf, r->got), r->got);
 }
 
+/* The window was closed for so long that it was asked about, and not every time was it answered. */
+static void reset_after_probes(struct same_rig *r)
+{
+	char c;
+
+	signal(SIGPIPE, note);
+	same_drain(r, 'p');
+	same_drain(r, 'T');
+	say_kind("write", write(r->sink, r->buf, r->got), r->got);
+	same_say("recv", recv(r->sink, &c, 1, 0));
+	same_say("seen", seen);
+}
+
 static void reset_then_recv(struct same_rig *r)
 {
 	char c;
@@ -956,6 +969,7 @@ static const struct same_case cases[] = {
 	{ "no_signal_pending", no_signal_pending, SAME_UNIX, 0 },
 	{ "no_signal_jump", no_signal_jump, SAME_LOOSE, 0 },
 	{ "dontwait_on_blocking", dontwait_on_blocking, SAME_OUTCOME, 0 },
+	{ "reset_after_probes", reset_after_probes, SAME_LOOSE, BIG },
 	{ "reset_then_recv", reset_then_recv, SAME_LOOSE, BIG },
 	{ "reset_then_recvmsg", reset_then_recvmsg, SAME_LOOSE, BIG },
 	{ "reset_then_messages", reset_then_messages, SAME_LOOSE, BIG },
