@@ -700,6 +700,8 @@ enum verdict landing_arm(struct landing *l, uintptr_t lo, uintptr_t hi)
 	stats_add(&stats_get()->arms, 1);
 	if (prim_mprotect((void *)lo, hi - lo, PROT_NONE) == 0)
 		return v;
+	/* where they are several mappings, and there is room to part the first only, that is done */
+	prim_mprotect((void *)lo, hi - lo, PROT_READ | PROT_WRITE);
 	withdraw(l);
 	host_open(hi - lo);
 	return VERDICT_HOST_LIMITS;

@@ -489,6 +489,35 @@ static void full_map_beside_thread(struct same_rig *r)
 	pthread_join(t, NULL);
 }
 
+/*
+ * A buffer that is two mappings, and room for none more, one, two, ...: a part of it must not be
+ * protected where the rest cannot be.
+ */
+static void nearly_full_map(struct same_rig *r)
+{
+	enum { PAGE = 4096, HALF = 8 * PAGE, ROOM = 8 };
+	char *p = mmap(NULL, 2 * HALF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *room = mmap(NULL, ROOM * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	/* it is accounted for in another way, so the kernel does not make one of the two */
+	mmap(p, HALF, PROT_READ | PROT_WRITE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	for (int i = 1; i < ROOM; i += 2)
+		mprotect(room + i * PAGE, PAGE, PROT_READ);
+	same_write(r);
+	r->buf = p + PAGE;
+	r->size = 2 * HALF - 2 * PAGE;
+	fill_map();
+	for (int i = 0; i < ROOM; i++) {
+		same_loop(r, SAME_ROUNDS);
+		memset(p, i, 2 * HALF);
+		munmap(room + i * PAGE, PAGE);
+	}
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_write(r);
+}
+
 /* ---- runtimes ---- */
 
 static char *volatile safepoint;
@@ -831,6 +860,7 @@ static const struct same_case cases[] = {
 	{ "full_space_new_number", full_space_new_number, SAME_LAZY, 0 },
 	{ "full_map", full_map, SAME_LAZY, 0 },
 	{ "full_map_beside_thread", full_map_beside_thread, SAME_LAZY | SAME_NO_LEASE, 0 },
+	{ "nearly_full_map", nearly_full_map, SAME_PAGE, 0 },
 	{ "safepoints", safepoints, SAME_LAZY, 0 },
 	{ "world_stopped", world_stopped, SAME_LAZY, 0 },
 	{ "traced", traced, SAME_LAZY, 0 },
