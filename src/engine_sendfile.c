@@ -14,6 +14,7 @@
 #include "hook.h"
 #include "lease.h"
 #include "prim.h"
+#include "sig.h"
 #include "stall.h"
 #include "thread.h"
 
@@ -131,6 +132,18 @@ static bool has_room(int fd)
 }
 
 /*
+ * Would a call more for FD raise SIGPIPE, since the peer went meanwhile? A write of which a part went
+ * does not: the program's next one does, or is told of the reset.
+ */
+static bool raises_pipe(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return sig_pipe_disposition() != SIG_IGN && prim_poll(&p, 1, 0) > 0 &&
+	       (p.revents & (POLLERR | POLLHUP));
+}
+
+/*
  * Does a call that was cut short, or interrupted, go on? splice_to_socket() (since 6.5) looks for
  * signals before it sends anything, and so is cut where a write is not, which looks only when it
  * has to wait. So where there is room the handler came a little earlier. In it the program may
@@ -141,7 +154,7 @@ static bool goes_on(int fd, const struct fd_entry *e, uint32_t generation, const
 {
 	if (e->generation != generation || !segment_is_pinned(g))
 		return false;
-	return fd_is_nonblocking(fd) || has_room(fd);
+	return fd_is_nonblocking(fd) ? !raises_pipe(fd) : has_room(fd);
 }
 
 /*
@@ -165,7 +178,7 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 			return g->l ? engine_end_truncated(fd, why) : 0;
 		if ((r > 0 || r == -EINTR) && goes_on(fd, e, generation, g))
 			continue;
-		if (r > 0 && !fd_is_nonblocking(fd))
+		if (total && r != -EAGAIN && e->generation == generation)
 			engine_note_swallowed(fd, e);
 		return total ? (ssize_t)total : r;
 	}

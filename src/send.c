@@ -98,6 +98,19 @@ static void pipe_restore(const uint64_t *old, bool raised)
 	prim_sigprocmask(SIG_SETMASK, old, NULL);
 }
 
+/*
+ * Did the call that returned R raise SIGPIPE, perhaps? sendfile and splice do so as well where a part
+ * went before the socket was found shut down, and then return that.
+ */
+static bool may_have_raised(const struct segments *s, ssize_t r)
+{
+	size_t all = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		all += s->seg[i].n;
+	return r == -EPIPE || (r > 0 && (size_t)r < all);
+}
+
 static ssize_t send_quietly(int fd, struct fd_entry *e, struct segments *s, int flags,
 			    size_t sent[SEGMENTS], enum verdict *why)
 {
@@ -111,7 +124,7 @@ static ssize_t send_quietly(int fd, struct fd_entry *e, struct segments *s, int 
 	}
 	r = engine_send(fd, e, s, flags, sent, why);
 	if (quiet)
-		pipe_restore(&old, r == -EPIPE);
+		pipe_restore(&old, may_have_raised(s, r));
 	return r;
 }
 

@@ -17,8 +17,10 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <sys/uio.h>
 
@@ -638,6 +640,115 @@ static void no_signal_nonblocking(struct same_rig *r)
 	same_say("seen", seen);
 }
 
+/*
+ * ---- a peer that goes in the middle of a call ----
+ *
+ * What the file has behind its first pages has to come from the disk, and the peer goes meanwhile.
+ */
+
+static void only_one(int signal)
+{
+	(void)signal;
+	seen++;
+}
+
+/* The other end of what *END becomes: it takes a few bytes and goes. */
+static pid_t short_lived_peer(int listener, struct sockaddr_in *where, int *end)
+{
+	char some[1000];
+	socklen_t n = sizeof(*where);
+	int pair[2], large = 4 * BIG;
+	pid_t child;
+
+	if (listener < 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return -1;
+	child = fork();
+	if (child == 0) {
+		if (listener < 0)
+			close(pair[0]);
+		else if (connect(pair[1] = socket(AF_INET, SOCK_STREAM, 0), (void *)where, n) != 0)
+			_exit(1);
+		_exit(recv(pair[1], some, sizeof(some), 0) < 0);
+	}
+	if (listener < 0)
+		close(pair[1]);
+	*end = listener < 0 ? pair[0] : accept(listener, NULL, NULL);
+	setsockopt(*end, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	nonblocking(*end);
+	return child;
+}
+
+/* What is sent until the first error: of those calls that sent something, did one raise SIGPIPE? */
+static void send_to_the_end(int fd, const char *p, int flags, int *raised, int *pipes_first)
+{
+	ssize_t n;
+
+	do {
+		struct pollfd poll_out = { fd, POLLOUT, 0 };
+
+		seen = 0;
+		n = send(fd, p, BIG, flags);
+		*raised += n > 0 && seen;
+		if (n < 0 && errno == EAGAIN)
+			n = poll(&poll_out, 1, 1000);
+	} while (n > 0);
+	*pipes_first += errno == EPIPE;
+}
+
+static void goes_midway(struct same_rig *r, bool tcp, int flags)
+{
+	struct sockaddr_in where = { .sin_family = AF_INET };
+	socklen_t n = sizeof(where);
+	int listener = tcp ? socket(AF_INET, SOCK_STREAM, 0) : -1, file, raised = 0, pipes_first = 0;
+	char *p = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	same_copy_file("../data", "cold");
+	file = open("cold", O_RDONLY);
+	fsync(file);
+	where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (tcp && (bind(listener, (void *)&where, n) != 0 || listen(listener, 1) != 0 ||
+		    getsockname(listener, (void *)&where, &n) != 0))
+		return;
+	same_write(r);
+	for (int i = 0; i < 60; i++) {
+		int end;
+		pid_t child = short_lived_peer(listener, &where, &end);
+
+		lseek(file, 0, SEEK_SET);
+		same_get(file, p, BIG);
+		posix_fadvise(file, 65536, 0, POSIX_FADV_DONTNEED);
+		send_to_the_end(end, p, flags, &raised, &pipes_first);
+		close(end);
+		waitpid(child, NULL, 0);
+	}
+	same_say("outcome: calls that sent and raised SIGPIPE", raised);
+	if (tcp)
+		same_say("outcome: first told of by EPIPE", pipes_first);
+}
+
+/* SIGPIPE would end the process. */
+static void no_signal_midway(struct same_rig *r)
+{
+	goes_midway(r, false, MSG_NOSIGNAL);
+}
+
+static void no_signal_midway_tcp(struct same_rig *r)
+{
+	goes_midway(r, true, MSG_NOSIGNAL);
+}
+
+static void reset_midway(struct same_rig *r)
+{
+	signal(SIGPIPE, only_one);
+	goes_midway(r, true, 0);
+}
+
+static void reset_midway_ignored(struct same_rig *r)
+{
+	signal(SIGPIPE, SIG_IGN);
+	goes_midway(r, true, 0);
+}
+
 /* One that is pending is the program's, and stays. */
 static void no_signal_pending(struct same_rig *r)
 {
@@ -966,6 +1077,10 @@ static const struct same_case cases[] = {
 	{ "cancelled_in_write", cancelled_in_write, SAME_LOOSE, BIG },
 	{ "no_signal_nonblocking", no_signal_nonblocking, 0, 0 },
 	{ "no_signal_nonblocking_unix", no_signal_nonblocking, SAME_UNIX, 0 },
+	{ "no_signal_midway", no_signal_midway, SAME_OUTCOME, 0 },
+	{ "no_signal_midway_tcp", no_signal_midway_tcp, SAME_OUTCOME, 0 },
+	{ "reset_midway", reset_midway, SAME_OUTCOME, 0 },
+	{ "reset_midway_ignored", reset_midway_ignored, SAME_OUTCOME, 0 },
 	{ "no_signal_pending", no_signal_pending, SAME_UNIX, 0 },
 	{ "no_signal_jump", no_signal_jump, SAME_LOOSE, 0 },
 	{ "dontwait_on_blocking", dontwait_on_blocking, SAME_OUTCOME, 0 },

@@ -21,6 +21,7 @@
 #include "hook.h"
 #include "lease.h"
 #include "prim.h"
+#include "sig.h"
 #include "stall.h"
 #include "thread.h"
 
@@ -48,6 +49,11 @@ bool segment_is_pinned(const struct segment *g)
 bool fd_is_nonblocking(int fd)
 {
 	return false;
+}
+
+sighandler_t sig_pipe_disposition(void)
+{
+	return SIG_DFL;
 }
 
 void fd_owe(struct fd_entry *e, int error)
