@@ -162,6 +162,14 @@ static void before_fopen(const char *path, const char *mode)
 		source_written_path(AT_FDCWD, path);
 }
 
+/* Without a PATH the file of F itself is opened anew. */
+static void before_freopen(const char *path, const char *mode, FILE *f)
+{
+	before_fopen(path, mode);
+	if (!path && !hook_passive() && writes(mode))
+		source_written(number_of(f));
+}
+
 static void forget(int fd)
 {
 	if (fd < 0 || hook_passive())
@@ -218,14 +226,14 @@ EXPORT FILE *tmpfile64(void)
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *f)
 {
-	before_fopen(path, mode);
+	before_freopen(path, mode, f);
 	forget(number_of(f));
 	return opened(REAL(freopen)(path, mode, f), mode);
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *f)
 {
-	before_fopen(path, mode);
+	before_freopen(path, mode, f);
 	forget(number_of(f));
 	return opened(REAL(freopen64)(path, mode, f), mode);
 }

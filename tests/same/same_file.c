@@ -541,6 +541,20 @@ static void truncated_by_self(struct same_rig *r)
 	same_read(r);
 }
 
+/* A stream that is opened anew without a name empties the file that it is of. */
+static void truncated_by_freopen(struct same_rig *r)
+{
+	FILE *f = fopen("mine", "r");
+
+	same_write(r);
+	same_read(r);
+	f = freopen(NULL, "w", f);
+	same_say("freopen", f != NULL);
+	same_say_buffer(r);
+	same_write(r);
+	same_say("fclose", fclose(f));
+}
+
 static void truncated_by_descriptor(struct same_rig *r)
 {
 	int fd = open("mine", O_RDWR);
@@ -1316,6 +1330,7 @@ static const struct same_case cases[] = {
 	{ "bad_reads", bad_reads, 0, 0 },
 	{ "huge_count", huge_count, 0, 0 },
 	{ "truncated_by_self", truncated_by_self, SAME_OWN, 0 },
+	{ "truncated_by_freopen", truncated_by_freopen, SAME_OWN, 0 },
 	{ "truncated_by_descriptor", truncated_by_descriptor, SAME_OWN, 0 },
 	{ "overwritten_by_self", overwritten_by_self, SAME_OWN, 0 },
 	{ "overwritten_by_stream", overwritten_by_stream, SAME_OWN, 0 },
