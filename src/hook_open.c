@@ -81,11 +81,8 @@ COLD bool hook_readable(const void *p, size_t n)
 /* Not inline: the prototypes of libc promise the compiler that S is never NULL. */
 COLD void hook_open_string(const char *s)
 {
-	if (!landing_touches(s, PATH_MAX))
-		return;
-	bytes(s, 1);
-	if (hook_readable(s, 1))
-		landing_open_string(s);
+	if (landing_touches(s, PATH_MAX))
+		landing_open_string(s, hook_readable);
 }
 
 /* Under another limit on data, what is protected now could perhaps not be opened again (host.h). */

@@ -481,18 +481,20 @@ COLD void landing_after_free(const void *p, size_t n)
 	open_range((uintptr_t)p, range_end(p, n), FREED);
 }
 
-void landing_open_string(const char *s)
+void landing_open_string(const char *s, bool (*readable)(const void *p, size_t n))
 {
+	uintptr_t at = (uintptr_t)s, end = page_down(at) + shunt_page;
+
 	if (!landing_any() || !s)
 		return;
 	/*
 	 * up to the end of its page it cannot meet another landing; beyond, the bytes tell whether
 	 * it goes on
 	 */
-	for (uintptr_t at = (uintptr_t)s;; ) {
-		uintptr_t end = page_down(at) + shunt_page;
-
+	for (;; end += shunt_page) {
 		landing_open((void *)at, 1);
+		if (!readable((const void *)at, 1))
+			return;
 		while (at < end && *(const char *)at)
 			at++;
 		if (at < end)

@@ -137,8 +137,11 @@ static inline void landing_open(const void *p, size_t n)
 		landing_open_slow(p, n);
 }
 
-/* Opens what a string at S reaches: its landings, one after the other, up to its end. */
-void landing_open_string(const char *s);
+/*
+ * Opens what a string at S reaches: its landings, one after the other, up to its end, or to a page
+ * that is not READABLE.
+ */
+void landing_open_string(const char *s, bool (*readable)(const void *p, size_t n));
 
 /* Fills and opens every landing: fork, exec, seccomp, dlclose and all else that ends laziness. */
 void landing_open_all(void);

@@ -155,9 +155,9 @@ void landing_after_free(const void *p, size_t n)
 {
 }
 
-void landing_open_string(const char *s)
+void landing_open_string(const char *s, bool (*readable)(const void *, size_t))
 {
-	while (!landing_touches(s, 1) && *s)
+	while (!landing_touches(s, 1) && readable(s, 1) && *s)
 		s++;
 	landing_open(s, 1);
 }

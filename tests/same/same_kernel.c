@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -264,6 +265,33 @@ static void odd_structures(struct same_rig *r)
 	same_write(r);
 	same_read(r);
 	same_say("setxattr", setxattr("received", text(r, SAME_TEXT_HELLO), "x", 1, 0));
+	same_write(r);
+}
+
+/* A path that ends nowhere, and one that goes on into what cannot be read. */
+static void endless_paths(struct same_rig *r)
+{
+	char block[SAME_BLOCK], *p;
+	int out = new_file(O_TRUNC);
+
+	memset(block, 'x', sizeof(block));
+	for (int i = 0; i < 256; i++)
+		if (write(out, block, sizeof(block)) != sizeof(block))
+			return;
+	same_write(r);
+	close(r->source);
+	close(out);
+	r->source = open("out", O_RDONLY);
+	p = mmap(NULL, r->size + SAME_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	r->buf = p;
+	mprotect(p + r->size, SAME_BLOCK, PROT_NONE);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say("open", open(p, O_RDONLY));
+	fresh(r);
+	same_say("open", open(p + r->size - 100, O_RDONLY));
+	fresh(r);
+	same_say("access", access(p + r->size - 5000, F_OK));
 	same_write(r);
 }
 
@@ -633,6 +661,7 @@ static const struct same_case cases[] = {
 	{ "sequenced_packet", sequenced_packet, SAME_LAZY, 0 },
 	{ "by_stdio", by_stdio, SAME_LAZY, 0 },
 	{ "open_path", open_path, SAME_LAZY, 0 },
+	{ "endless_paths", endless_paths, SAME_LAZY, 0 },
 	{ "odd_structures", odd_structures, SAME_LAZY, 0 },
 	{ "copy_it", copy_it, SAME_LAZY, 0 },
 	{ "string_length", string_length, SAME_LAZY, 0 },

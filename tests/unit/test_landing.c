@@ -714,6 +714,13 @@ static void how_opened(void)
 	CHECK(!e->readable);
 }
 
+static char *no_further; /* from here on */
+
+static bool readable(const void *p, size_t n)
+{
+	return !no_further || (char *)p + n <= no_further;
+}
+
 static void strings(void)
 {
 	char *p = lazy_memory(4 * CHUNK);
@@ -728,7 +735,7 @@ static void strings(void)
 			l[i] = lazy_land(p + i * CHUNK, CHUNK, i * CHUNK);
 			CHECK(l[i]);
 		}
-		landing_open_string(p + CHUNK - 3);
+		landing_open_string(p + CHUNK - 3, readable);
 		CHECK(unarmed(l[0]) && unarmed(l[1]) && unarmed(l[2]) == (round == 1) &&
 		      !unarmed(l[3]));
 		CHECK(landing_armed == (round ? 1 : 2));
@@ -736,11 +743,18 @@ static void strings(void)
 		landing_open_all();
 		CHECK(pwrite(lazy_fd, "x", 1, end + round) == 1);
 	}
-	landing_open_string(NULL);
+	landing_open_string(NULL, readable);
 	CHECK(lazy_land(p, CHUNK, 0));
-	landing_open_string("elsewhere");
-	landing_open_string(NULL);
+	landing_open_string("elsewhere", readable);
+	landing_open_string(NULL, readable);
 	CHECK(landing_armed == 1);
+	/* one that goes on into what cannot be read */
+	no_further = p + CHUNK;
+	CHECK(mprotect(no_further, CHUNK, PROT_NONE) == 0);
+	landing_open_string(p + CHUNK - 3, readable);
+	CHECK(landing_armed == 0);
+	no_further = NULL;
+	CHECK(mprotect(p + CHUNK, CHUNK, PROT_READ | PROT_WRITE) == 0);
 }
 
 static void test_foreign_fault(void **state)
