@@ -345,6 +345,10 @@ static void before_fcntl(int fd, int command, void *argument)
 	case F_OFD_GETLK:
 	case F_SETOWN_EX:
 	case F_GETOWN_EX:
+	case F_GET_RW_HINT:
+	case F_SET_RW_HINT:
+	case F_GET_FILE_RW_HINT:
+	case F_SET_FILE_RW_HINT:
 		landing_open(argument, sizeof(*lock));
 		break;
 	default:

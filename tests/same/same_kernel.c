@@ -472,6 +472,13 @@ static void stat_into(struct same_rig *r)
 	written_into(r);
 }
 
+static void hint_into(struct same_rig *r)
+{
+	fresh(r);
+	same_say("fcntl", fcntl(r->source, F_GET_RW_HINT, middle(r)));
+	written_into(r);
+}
+
 static void names_into(struct same_rig *r)
 {
 	if (symlink("target of the link", "link") != 0)
@@ -678,6 +685,7 @@ static const struct same_case cases[] = {
 	{ "read_event", read_event, SAME_LAZY, 0 },
 	{ "wait_status", wait_status, SAME_LAZY, 0 },
 	{ "stat_into", stat_into, SAME_LAZY, 0 },
+	{ "hint_into", hint_into, SAME_LAZY, 0 },
 	{ "names_into", names_into, SAME_LAZY, 0 },
 	{ "times_into", times_into, SAME_LAZY, 0 },
 	{ "socket_words_into", socket_words_into, SAME_LAZY, 0 },
