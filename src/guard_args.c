@@ -27,7 +27,8 @@ enum { OBJECT = 4096, MSEAL = 462 };
 
 /*
  * A character for each argument up to the last pointer: o an object or a string, b a
- * buffer whose length comes next, - neither. "" is a call without pointers.
+ * buffer whose length comes next, m the same of memory that goes or changes, - neither. "" is a
+ * call without pointers.
  */
 static const char table[][6] = {
 #define CALL(name, reach) [SYS_##name] = ":" reach
@@ -62,8 +63,8 @@ static const char table[][6] = {
 	CALL(sigaltstack, "oo"), CALL(set_tid_address, "o"), CALL(arch_prctl, "-o"),
 	CALL(sched_getaffinity, "--o"), CALL(sched_setaffinity, "--o"),
 
-	CALL(munmap, "b"), CALL(mprotect, "b"), CALL(madvise, "b"), CALL(mmap, "b"),
-	CALL(msync, "b"), CALL(mlock, "b"), CALL(munlock, "b"), CALL(pkey_mprotect, "b"),
+	CALL(munmap, "m"), CALL(mprotect, "m"), CALL(madvise, "m"), CALL(mmap, "m"),
+	CALL(msync, "b"), CALL(mlock, "b"), CALL(munlock, "b"), CALL(pkey_mprotect, "m"),
 
 	CALL(close, ""), CALL(lseek, ""), CALL(dup, ""), CALL(dup2, ""), CALL(dup3, ""),
 	CALL(socket, ""), CALL(listen, ""), CALL(shutdown, ""), CALL(ftruncate, ""),
@@ -97,6 +98,8 @@ void guard_open(long number, const unsigned long arg[6])
 			landing_open((void *)arg[i], OBJECT);
 		else if (reach[i + 1] == 'b')
 			landing_open((void *)arg[i], arg[i + 1]);
+		else if (reach[i + 1] == 'm')
+			landing_open_buffers((void *)arg[i], arg[i + 1]);
 	}
 }
 

@@ -131,6 +131,13 @@ static size_t whole_pages(const void *p, size_t n)
 	return page_up(n);
 }
 
+/* [p, p + n), whole pages, changes: their content, whether they may be touched, or they go. */
+static void pages_change(const void *p, size_t n)
+{
+	if (landing_any())
+		landing_open_buffers(p, n);
+}
+
 /* Nothing is armed and no file is mapped, and the real function is known. */
 #define MEMORY_IDLE(name) (HOOK_IDLE(name) && !mapping_any())
 
@@ -138,10 +145,12 @@ static size_t whole_pages(const void *p, size_t n)
 static COLD int slow_munmap(void *p, size_t n)
 {
 	int (*real)(void *, size_t) = REAL(munmap);
+	size_t whole = whole_pages(p, n);
 
-	if (landing_any() && landing_touches(p, whole_pages(p, n)))
-		landing_void(p, whole_pages(p, n));
-	mapping_forget(p, whole_pages(p, n));
+	if (landing_any() && landing_touches(p, whole))
+		landing_void(p, whole);
+	pages_change(p, whole);
+	mapping_forget(p, whole);
 	return real ? real(p, n) : (int)answer(prim_munmap(p, n));
 }
 
@@ -161,7 +170,7 @@ static COLD void *slow_mmap(void *p, size_t n, int prot, int flags, int fd, off6
 	void *ret;
 
 	if (flags & MAP_FIXED) {
-		landing_open(p, whole_pages(p, n));
+		pages_change(p, whole_pages(p, n));
 		mapping_forget(p, whole_pages(p, n));
 	}
 	if (source_any() && prot & PROT_WRITE && flags & MAP_SHARED && !(flags & MAP_ANONYMOUS))
@@ -192,9 +201,9 @@ EXPORT void *mmap64(void *p, size_t n, int prot, int flags, int fd, off64_t off)
 /* With an old length of 0 it maps the pages at P a second time, as long as the new length. */
 static COLD void moves(void *p, size_t old_n, size_t n, int flags, void *to)
 {
-	landing_open(p, whole_pages(p, old_n ? old_n : n));
+	pages_change(p, whole_pages(p, old_n ? old_n : n));
 	if (flags & MREMAP_FIXED)
-		landing_open(to, whole_pages(to, n));
+		pages_change(to, whole_pages(to, n));
 }
 
 static COLD void *slow_mremap(void *p, size_t old_n, size_t n, int flags, void *to)
@@ -230,7 +239,7 @@ static COLD int slow_mprotect(void *p, size_t n, int prot)
 {
 	int (*real)(void *, size_t, int) = REAL(mprotect);
 
-	landing_open(p, whole_pages(p, n));
+	pages_change(p, whole_pages(p, n));
 	if (prot & PROT_WRITE)
 		mapping_writable(p, whole_pages(p, n));
 	return real ? real(p, n, prot) : (int)answer(prim_mprotect(p, n, prot));
@@ -243,8 +252,7 @@ EXPORT int mprotect(void *p, size_t n, int prot)
 
 EXPORT int pkey_mprotect(void *p, size_t n, int prot, int key)
 {
-	if (landing_any())
-		landing_open(p, whole_pages(p, n));
+	pages_change(p, whole_pages(p, n));
 	if (key != -1)
 		maps_taint(p, n);
 	if (key != -1 || prot & PROT_WRITE)
@@ -277,7 +285,7 @@ static COLD int slow_madvise(void *p, size_t n, int advice)
 {
 	int (*real)(void *, size_t, int) = REAL(madvise);
 
-	landing_open(p, whole_pages(p, n));
+	pages_change(p, whole_pages(p, n));
 	if (taints(advice))
 		maps_taint(p, n);
 	if (!keeps_mappings(advice))
@@ -340,7 +348,7 @@ static COLD void break_falls(uintptr_t to)
 	uintptr_t now = break_now();
 
 	if (to < now)
-		landing_open((void *)to, now - to);
+		pages_change((void *)to, now - to);
 }
 
 EXPORT int brk(void *end)
@@ -369,8 +377,8 @@ EXPORT void *__sbrk(intptr_t change)
 /* How long the segment is that SHM_REMAP puts over what is there, its name does not tell. */
 EXPORT void *shmat(int id, const void *p, int flags)
 {
-	if (landing_any() && flags & SHM_REMAP)
-		landing_open((const void *)page_down((uintptr_t)p),
+	if (flags & SHM_REMAP)
+		pages_change((const void *)page_down((uintptr_t)p),
 			     UINTPTR_MAX - page_down((uintptr_t)p));
 	if (mapping_any() && flags & SHM_REMAP)
 		mapping_forget(p, SIZE_MAX);

@@ -481,6 +481,27 @@ COLD void landing_after_free(const void *p, size_t n)
 	open_range((uintptr_t)p, range_end(p, n), FREED);
 }
 
+/* Where the last of what L's buffer holds ends, its tail included. */
+static uintptr_t buffer_end(const struct landing *l)
+{
+	return l->base + (l->is_stream ? l->stream->image : l->length);
+}
+
+COLD void landing_open_buffers(const void *p, size_t n)
+{
+	size_t edge = EDGE_PAGES * shunt_page;
+	uintptr_t lo = (uintptr_t)p, hi = range_end(p, n);
+	uintptr_t from = lo > edge ? lo - edge : 0;
+	uintptr_t to = hi < UINTPTR_MAX - edge ? hi + edge : UINTPTR_MAX;
+
+	if (!n || !landing_touches((void *)from, to - from))
+		return;
+	for (int i = next_slot(0, from, to); i >= 0; i = next_slot((unsigned)i + 1, from, to))
+		if (overlaps((unsigned)i, lo, hi) ||
+		    (slots[i].base < hi && buffer_end(&slots[i]) > lo))
+			open_slot(&slots[i], from, to, LOOKED);
+}
+
 void landing_open_string(const char *s, bool (*readable)(const void *p, size_t n))
 {
 	uintptr_t at = (uintptr_t)s, end = page_down(at) + shunt_page;

@@ -106,6 +106,12 @@ void landing_open_slow(const void *p, size_t n) NO_ACCESS;
 void landing_void(const void *p, size_t n) NO_ACCESS;
 
 /*
+ * [p, p + n) goes away, or may perhaps not be read any more: the same for what is landed in buffers
+ * that lie there in part, since their ends are looked at when they are sent.
+ */
+void landing_open_buffers(const void *p, size_t n) NO_ACCESS;
+
+/*
  * Before and after free() of the block [p, p + n). Its landings mean nothing any
  * more. Where a loop is known to get the same block again and again (read, write, free,
  * malloc, read) the pages stay protected in between, which saves two changes of the page

@@ -153,6 +153,18 @@ static void remember(struct same_rig *r)
 	after(r);
 }
 
+/* The page of the buffer's first bytes, which is not lazy. */
+static void end_goes(struct same_rig *r)
+{
+	char *page = (char *)((uintptr_t)r->buf & ~(uintptr_t)(SAME_BLOCK - 1));
+
+	fresh(r);
+	same_say("mprotect", INLINE3(mprotect, page, SAME_BLOCK, PROT_NONE));
+	same_say("write", write(r->sink, r->buf, r->got));
+	same_say("mprotect", INLINE3(mprotect, page, SAME_BLOCK, PROT_READ | PROT_WRITE));
+	after(r);
+}
+
 static void change_source(struct same_rig *r)
 {
 	int fd = open("mine", O_WRONLY);
@@ -176,6 +188,7 @@ static const struct same_case cases[] = {
 	{ "read_into", read_into, SAME_GUARD | SAME_LAZY, 0 },
 	{ "receive_into", receive_into, SAME_GUARD | SAME_LAZY, 0 },
 	{ "remember", remember, SAME_GUARD | SAME_LAZY, 0 },
+	{ "end_goes", end_goes, SAME_GUARD | SAME_LAZY, 0 },
 	{ "change_source", change_source, SAME_GUARD | SAME_LAZY | SAME_OWN, 0 },
 	{ NULL, NULL, 0, 0 },
 };

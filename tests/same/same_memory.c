@@ -125,6 +125,39 @@ static void unmapped_in_part(struct same_rig *r)
 	same_say_memory("back", p + 32768, 32768);
 }
 
+/* The page of one end of the buffer, which is not lazy, goes or may not be read any more. */
+static void take_page(char *p, int how)
+{
+	enum { GUARD_INSTALL = 102 };
+
+	switch (how) {
+	case 0: same_say("munmap", munmap(p, 4096)); break;
+	case 1: same_say("mprotect", mprotect(p, 4096, PROT_NONE)); break;
+	case 2: same_say("mremap", mremap(p, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED,
+					  map(4096, MAP_PRIVATE)) != MAP_FAILED); break;
+	case 3: same_say("mmap", mmap(p, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				      -1, 0) == p); break;
+	case 4: same_say("madvise", madvise(p, 4096, GUARD_INSTALL)); break;
+	}
+}
+
+static void end_goes(struct same_rig *r)
+{
+	for (int how = 0; how <= 4; how++) {
+		char *p = map(r->size + 8192, MAP_PRIVATE);
+
+		use(r, p + 1000, r->size);
+		take_page(p, how);
+		same_say("write", write(r->sink, p + 1000, r->size));
+		same_say("write", write(r->sink, p + 4096, r->size - 3096));
+		p = map(r->size + 8192, MAP_PRIVATE);
+		use(r, p + 1000, r->size);
+		take_page(p + r->size, how);
+		same_say("all", write(r->sink, p + 1000, r->size) == (ssize_t)r->size);
+		same_say("write", write(r->sink, p + 1000, r->size - 1000));
+	}
+}
+
 static void mapped_over(struct same_rig *r)
 {
 	char *p = map(r->size, MAP_PRIVATE);
@@ -978,6 +1011,7 @@ static const struct same_case cases[] = {
 	{ "grown", grown, SAME_LAZY, 0 },
 	{ "unmapped", unmapped, 0, 0 },
 	{ "unmapped_in_part", unmapped_in_part, SAME_LAZY, 0 },
+	{ "end_goes", end_goes, SAME_LAZY | SAME_LOOSE, 0 },
 	{ "mapped_over", mapped_over, SAME_LAZY, 0 },
 	{ "remapped", remapped, SAME_LAZY, 0 },
 	{ "protected", protected, SAME_LAZY, 0 },
