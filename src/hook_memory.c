@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "bind.h"
 #include "filter.h"
@@ -138,6 +139,12 @@ static void pages_change(const void *p, size_t n)
 		landing_open_buffers(p, n);
 }
 
+/* Does the kernel unmap [p, p + n)? What goes beyond all that there can be it refuses. */
+static bool may_be_unmapped(const void *p, size_t n)
+{
+	return (uintptr_t)p + n <= getauxval(AT_EXECFN);
+}
+
 /* Nothing is armed and no file is mapped, and the real function is known. */
 #define MEMORY_IDLE(name) (HOOK_IDLE(name) && !mapping_any())
 
@@ -147,7 +154,7 @@ static COLD int slow_munmap(void *p, size_t n)
 	int (*real)(void *, size_t) = REAL(munmap);
 	size_t whole = whole_pages(p, n);
 
-	if (landing_any() && landing_touches(p, whole))
+	if (landing_any() && landing_touches(p, whole) && may_be_unmapped(p, whole))
 		landing_void(p, whole);
 	pages_change(p, whole);
 	mapping_forget(p, whole);

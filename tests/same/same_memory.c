@@ -158,6 +158,17 @@ static void end_goes(struct same_rig *r)
 	}
 }
 
+/* A call that is refused leaves what is there. */
+static void unmapped_in_vain(struct same_rig *r)
+{
+	char *p = map(r->size, MAP_PRIVATE);
+
+	use(r, p, r->size);
+	same_say("munmap", munmap(p, (size_t)1 << 60));
+	same_say_memory("buffer", p, r->size);
+	same_write(r);
+}
+
 static void mapped_over(struct same_rig *r)
 {
 	char *p = map(r->size, MAP_PRIVATE);
@@ -1012,6 +1023,7 @@ static const struct same_case cases[] = {
 	{ "unmapped", unmapped, 0, 0 },
 	{ "unmapped_in_part", unmapped_in_part, SAME_LAZY, 0 },
 	{ "end_goes", end_goes, SAME_LAZY | SAME_LOOSE, 0 },
+	{ "unmapped_in_vain", unmapped_in_vain, SAME_LAZY, 0 },
 	{ "mapped_over", mapped_over, SAME_LAZY, 0 },
 	{ "remapped", remapped, SAME_LAZY, 0 },
 	{ "protected", protected, SAME_LAZY, 0 },
