@@ -185,13 +185,19 @@ static COLD void *slow_mmap(void *p, size_t n, int prot, int flags, int fd, off6
 	if (!real)
 		return (void *)answer((long)prim_mmap(p, n, prot, flags, fd, off));
 	ret = real(p, n, prot, flags, fd, off);
+	if (ret != MAP_FAILED && flags & MAP_LOCKED)
+		maps_taint(ret, n);
 	if (ret != MAP_FAILED && !hook_passive())
 		mapping_made((uintptr_t)ret, n, prot, flags, fd, caller);
 	return ret;
 }
 
-/* Anonymous memory is of no interest while there is nothing that it could replace. */
-#define MMAP_IDLE(name, flags) likely(((flags) & MAP_ANONYMOUS) && MEMORY_IDLE(name))
+/*
+ * Anonymous memory that is not locked is of no interest while there is nothing that it could
+ * replace.
+ */
+#define MMAP_IDLE(name, flags)                                                                     \
+	likely(((flags) & (MAP_ANONYMOUS | MAP_LOCKED)) == MAP_ANONYMOUS && MEMORY_IDLE(name))
 
 EXPORT void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t off)
 {
@@ -269,11 +275,21 @@ EXPORT int pkey_mprotect(void *p, size_t n, int prot, int key)
 
 /* ---- advice and locks ---- */
 
-/* After these the memory is not plain: moved or replaced pages would lose what was asked for. */
+/* Of advice, what changes the content of the memory or is read ahead, or ends what taints. */
+#define PLAIN_ADVICE                                                                               \
+	(1u << MADV_NORMAL | 1u << MADV_RANDOM | 1u << MADV_SEQUENTIAL | 1u << MADV_WILLNEED |     \
+	 1u << MADV_DONTNEED | 1u << MADV_FREE | 1u << MADV_REMOVE | 1u << MADV_DOFORK |           \
+	 1u << MADV_UNMERGEABLE | 1u << MADV_DODUMP | 1u << MADV_KEEPONFORK | 1u << MADV_COLD |    \
+	 1u << MADV_PAGEOUT | 1u << MADV_POPULATE_READ | 1u << MADV_POPULATE_WRITE)
+
+/*
+ * After any other the memory is not plain: moved or replaced pages would lose what was asked for,
+ * or it has pages that may not be touched and that no protection shows (MADV_GUARD_INSTALL, since
+ * 6.13).
+ */
 static bool taints(int advice)
 {
-	return advice == MADV_DONTFORK || advice == MADV_WIPEONFORK || advice == MADV_DONTDUMP ||
-	       advice == MADV_MERGEABLE || advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE;
+	return advice < 0 || advice > 31 || !(PLAIN_ADVICE >> advice & 1);
 }
 
 /*
@@ -318,6 +334,8 @@ EXPORT ssize_t process_madvise(int pidfd, const struct iovec *iov, size_t n, int
 			       unsigned flags)
 {
 	landing_open_all();
+	if (taints(advice))
+		maps_taint(NULL, SIZE_MAX);
 	mapping_forget(NULL, SIZE_MAX);
 	return REAL(process_madvise)(pidfd, iov, n, advice, flags);
 }

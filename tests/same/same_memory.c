@@ -828,6 +828,28 @@ static void locked_on_fault_stays(struct same_rig *r)
 	same_say("locked", status_of("VmLck:") - before);
 }
 
+static void locked_from_the_start(struct same_rig *r)
+{
+	long before = status_of("VmLck:");
+	char *p;
+
+	with_a_thread(r);
+	p = map(r->size, MAP_PRIVATE | MAP_LOCKED);
+	look_twice(r, p);
+	same_say("locked", status_of("VmLck:") - before);
+}
+
+/* Pages that may not be touched, which no protection shows: a read ends before them. */
+static void guard_pages(struct same_rig *r)
+{
+	char *p = map(r->size, MAP_PRIVATE);
+
+	same_say("MADV_GUARD_INSTALL", madvise(p + 16384, 4096, 102));
+	use(r, p, r->size);
+	same_write(r);
+	same_loop(r, SAME_ROUNDS);
+}
+
 static void advice_stays(struct same_rig *r)
 {
 	static const struct { int advice; const char *flag; } all[] = {
@@ -1053,6 +1075,8 @@ static const struct same_case cases[] = {
 	{ "freed_then_forbidden", freed_then_forbidden, 0, 0 },
 	{ "locked_stays", locked_stays, 0, 0 },
 	{ "locked_on_fault_stays", locked_on_fault_stays, 0, 0 },
+	{ "locked_from_the_start", locked_from_the_start, 0, 0 },
+	{ "guard_pages", guard_pages, 0, 0 },
 	{ "advice_stays", advice_stays, 0, 0 },
 	{ "data_limit", data_limit, SAME_LAZY, 0 },
 	{ "data_limit_later", data_limit_later, SAME_LAZY, 0 },
