@@ -108,6 +108,12 @@ void guard_misses(void);
 void guard_open(long number, const unsigned long arg[6]);
 
 /*
+ * What a call changes of descriptors, locks, files and what memory is, as the hooks of the same name
+ * note it, for syscall() as well. True if the call is answered with *RESULT.
+ */
+bool guard_notes(long number, const unsigned long arg[6], long *result);
+
+/*
  * What shunt has to know of a call before it is made, as the hooks of the same name do. True if
  * the call is answered with *RESULT; else it is to be made. May stand aside.
  */

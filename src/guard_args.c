@@ -20,6 +20,137 @@
 #include "source.h"
 #include "stats.h"
 
+/* ---- descriptors ---- */
+
+/* The number FD is about to mean nothing, or something else. */
+static void loses(int fd)
+{
+	landing_close(fd);
+	fd_reset(fd);
+}
+
+static bool closes(int fd, long *result)
+{
+	if (fd_is_ours(fd)) {
+		*result = -EBADF;
+		return true;
+	}
+	loses(fd);
+	return false;
+}
+
+static bool copies(int fd, int to, long *result)
+{
+	if (fd == to)
+		return false;
+	if (fd_is_ours(fd)) {
+		*result = -EBADF;
+		return true;
+	}
+	if (fd_is_ours(to))
+		fd_evade(to);
+	loses(to);
+	return false;
+}
+
+/* Ours cannot be kept out of one call: then nothing may depend on them any more. */
+static void closes_range(unsigned first, unsigned last, int flags)
+{
+	int ours = fd_next_ours(first);
+
+	if (flags & CLOSE_RANGE_UNSHARE)
+		process_before_own_table();
+	if (flags & CLOSE_RANGE_CLOEXEC)
+		return;
+	landing_open_all();
+	fd_reset_range(first, last);
+	if (ours >= 0 && (unsigned)ours <= last)
+		shunt_stand_aside();
+}
+
+/*
+ * What a lock covers is in memory that is not read here: it is taken for the kind that ends
+ * landing.
+ */
+static void controls(int fd, int command)
+{
+	switch (command) {
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+	case F_SETLEASE:
+		source_before_use(fd, SOURCE_OTHER_LOCK);
+		break;
+	case F_SETFL:
+		source_before_use(fd, SOURCE_FLAGS);
+		fd_reset_file(fd);
+		break;
+	}
+}
+
+static bool on_descriptors(long number, const unsigned long arg[6], long *result)
+{
+	switch (number) {
+	case SYS_close:
+		return closes((int)arg[0], result);
+#ifdef SYS_dup2
+	case SYS_dup2:
+#endif
+	case SYS_dup3:
+		return copies((int)arg[0], (int)arg[1], result);
+	case SYS_close_range:
+		closes_range((unsigned)arg[0], (unsigned)arg[1], (int)arg[2]);
+		break;
+	case SYS_fcntl:
+		controls((int)arg[0], (int)arg[1]);
+		break;
+	case SYS_flock:
+		source_before_use((int)arg[0], SOURCE_OTHER_LOCK);
+		break;
+	case SYS_setsockopt:
+		fd_reset((int)arg[0]); /* a timeout, perhaps */
+		break;
+	case SYS_write: case SYS_writev: case SYS_pwrite64: case SYS_pwritev: case SYS_pwritev2:
+	case SYS_ftruncate: case SYS_fallocate: case SYS_sendfile:
+		source_written((int)arg[0]);
+		break;
+	case SYS_splice: case SYS_copy_file_range:
+		source_written((int)arg[2]);
+		break;
+	}
+	return false;
+}
+
+/* ---- memory ---- */
+
+/* Memory that is no longer plain; of advice, all but what changes its content or is read ahead. */
+static void on_memory(long number, const unsigned long arg[6])
+{
+	int advice = (int)arg[2];
+
+	switch (number) {
+	case SYS_madvise:
+		if (advice <= MADV_DONTNEED || advice == MADV_FREE)
+			return;
+		/* fall through */
+	case SYS_mlock:
+	case SYS_mlock2:
+	case SYS_pkey_mprotect:
+		maps_taint((const void *)arg[0], arg[1]);
+		break;
+	case SYS_mlockall:
+		maps_taint(NULL, SIZE_MAX);
+		break;
+	}
+}
+
+bool guard_notes(long number, const unsigned long arg[6], long *result)
+{
+	on_memory(number, arg);
+	return on_descriptors(number, arg, result);
+}
+
 #if defined(__x86_64__)
 
 /* Paths and the largest structures: a page at most. */
@@ -103,74 +234,7 @@ void guard_open(long number, const unsigned long arg[6])
 	}
 }
 
-/* ---- descriptors ---- */
-
-/* The number FD is about to mean nothing, or something else. */
-static void loses(int fd)
-{
-	landing_close(fd);
-	fd_reset(fd);
-}
-
-static bool closes(int fd, long *result)
-{
-	if (fd_is_ours(fd)) {
-		*result = -EBADF;
-		return true;
-	}
-	loses(fd);
-	return false;
-}
-
-static bool copies(int fd, int to, long *result)
-{
-	if (fd == to)
-		return false;
-	if (fd_is_ours(fd)) {
-		*result = -EBADF;
-		return true;
-	}
-	if (fd_is_ours(to))
-		fd_evade(to);
-	loses(to);
-	return false;
-}
-
-/* Ours cannot be kept out of one call: then nothing may depend on them any more. */
-static void closes_range(unsigned first, unsigned last, int flags)
-{
-	int ours = fd_next_ours(first);
-
-	if (flags & CLOSE_RANGE_UNSHARE)
-		process_before_own_table();
-	if (flags & CLOSE_RANGE_CLOEXEC)
-		return;
-	landing_open_all();
-	fd_reset_range(first, last);
-	if (ours >= 0 && (unsigned)ours <= last)
-		shunt_stand_aside();
-}
-
-/*
- * What a lock covers is in memory that is not read here: it is taken for the kind that ends
- * landing.
- */
-static void controls(int fd, int command)
-{
-	switch (command) {
-	case F_SETLK:
-	case F_SETLKW:
-	case F_OFD_SETLK:
-	case F_OFD_SETLKW:
-	case F_SETLEASE:
-		source_before_use(fd, SOURCE_OTHER_LOCK);
-		break;
-	case F_SETFL:
-		source_before_use(fd, SOURCE_FLAGS);
-		fd_reset_file(fd);
-		break;
-	}
-}
+/* ---- files ---- */
 
 /* Is it an opening for reading for certain? What is not must not wait for a lease of ours. */
 static bool may_write(long number, const unsigned long arg[6])
@@ -184,63 +248,14 @@ static bool may_write(long number, const unsigned long arg[6])
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
-static bool on_descriptors(long number, const unsigned long arg[6], long *result)
+static void on_opening(long number, const unsigned long arg[6])
 {
 	switch (number) {
-	case SYS_close:
-		return closes((int)arg[0], result);
-	case SYS_dup2:
-	case SYS_dup3:
-		return copies((int)arg[0], (int)arg[1], result);
-	case SYS_close_range:
-		closes_range((unsigned)arg[0], (unsigned)arg[1], (int)arg[2]);
-		break;
-	case SYS_fcntl:
-		controls((int)arg[0], (int)arg[1]);
-		break;
-	case SYS_flock:
-		source_before_use((int)arg[0], SOURCE_OTHER_LOCK);
-		break;
-	case SYS_setsockopt:
-		fd_reset((int)arg[0]); /* a timeout, perhaps */
-		break;
-	case SYS_write: case SYS_writev: case SYS_pwrite64: case SYS_pwritev: case SYS_pwritev2:
-	case SYS_ftruncate: case SYS_fallocate: case SYS_sendfile:
-		source_written((int)arg[0]);
-		break;
 	case SYS_open: case SYS_creat: case SYS_openat: case SYS_openat2: case SYS_truncate:
 	case SYS_open_by_handle_at:
 		/* which file it is lies in memory that is not read here */
 		if (may_write(number, arg))
 			source_written_any();
-		break;
-	case SYS_splice: case SYS_copy_file_range:
-		source_written((int)arg[2]);
-		break;
-	}
-	return false;
-}
-
-/* ---- memory ---- */
-
-/* Memory that is no longer plain; of advice, all but what changes its content or is read ahead. */
-static void on_memory(long number, const unsigned long arg[6])
-{
-	int advice = (int)arg[2];
-
-	switch (number) {
-	case SYS_madvise:
-		if (advice <= MADV_DONTNEED || advice == MADV_FREE)
-			return;
-		/* fall through */
-	case SYS_mlock:
-	case SYS_mlock2:
-	case SYS_pkey_mprotect:
-		maps_taint((const void *)arg[0], arg[1]);
-		break;
-	case SYS_mlockall:
-		maps_taint(NULL, SIZE_MAX);
-		break;
 	}
 }
 
@@ -293,8 +308,8 @@ bool guard_before(long number, const unsigned long arg[6], long *result)
 			process_before_own_table();
 		return false;
 	}
-	on_memory(number, arg);
-	return on_descriptors(number, arg, result);
+	on_opening(number, arg);
+	return guard_notes(number, arg, result);
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <sys/prctl.h>
 
+#include "guard.h"
 #include "hook.h"
 #include "landing.h"
 #include "mapping.h"
@@ -143,10 +144,12 @@ static void prepare(long number, long a, long b, long c)
 
 struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, long e, long f)
 {
+	const unsigned long arg[6] = { (unsigned long)a, (unsigned long)b, (unsigned long)c,
+				       (unsigned long)d, (unsigned long)e, (unsigned long)f };
 	struct syscall_way way = {(void *)REAL(syscall), 0};
 	int saved = errno;
+	long result;
 
-	(void)f;
 	if (hook_passive() || IN(harmless, number) || opens_its_own(number, a, b))
 		return way;
 	if (forks(number, a, b)) {
@@ -156,5 +159,9 @@ struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, 
 	}
 	prepare(number, a, b, c);
 	errno = saved;
+	if (guard_notes(number, arg, &result)) {
+		way = (struct syscall_way){ NULL, -1 };
+		errno = (int)-result;
+	}
 	return way;
 }

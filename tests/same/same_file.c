@@ -1213,6 +1213,25 @@ static void read_lock_after_close(struct same_rig *r)
 	say_locked("locked");
 }
 
+/* What shunt has of the file goes when its flags change: not with a lock that no function took. */
+static void lock_by_syscall(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1000 };
+
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say("lock", syscall(SYS_fcntl, r->source, F_SETLK, &l));
+	say_locked("locked");
+	same_write(r);
+	same_loop(r, SAME_ROUNDS);
+	same_say("F_SETFL", fcntl(r->source, F_SETFL, O_NONBLOCK));
+	say_locked("locked");
+	same_loop(r, SAME_ROUNDS);
+	same_say("unlock", syscall(SYS_fcntl, r->source, F_SETLK,
+				   &(struct flock){ .l_type = F_UNLCK, .l_whence = SEEK_SET }));
+	say_locked("not locked");
+}
+
 /*
  * A lock that belongs to the open file goes with its last descriptor, of which ours would be one.
  */
@@ -1362,6 +1381,7 @@ static const struct same_case cases[] = {
 	{ "lock_part", lock_part, SAME_BARE | SAME_OWN, 0 },
 	{ "lock_by_lockf", lock_by_lockf, SAME_BARE | SAME_OWN, 0 },
 	{ "lock_by_flock", lock_by_flock, SAME_BARE | SAME_OWN, 0 },
+	{ "lock_by_syscall", lock_by_syscall, SAME_BARE | SAME_OWN, 0 },
 	{ "lock_of_description", lock_of_description, SAME_BARE | SAME_OWN, 0 },
 	{ "lock_whole_after_close", lock_whole_after_close, SAME_BARE | SAME_OWN, 0 },
 	{ "lock_part_after_close", lock_part_after_close, SAME_BARE | SAME_OWN, 0 },

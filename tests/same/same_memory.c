@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 
@@ -839,6 +840,16 @@ static void locked_from_the_start(struct same_rig *r)
 	same_say("locked", status_of("VmLck:") - before);
 }
 
+static void locked_by_syscall(struct same_rig *r)
+{
+	char *p = with_a_thread(r);
+	long before = status_of("VmLck:");
+
+	same_say("mlock", syscall(SYS_mlock, p, r->size));
+	look_twice(r, p);
+	same_say("locked", status_of("VmLck:") - before);
+}
+
 /* Pages that may not be touched, which no protection shows: a read ends before them. */
 static void guard_pages(struct same_rig *r)
 {
@@ -1076,6 +1087,7 @@ static const struct same_case cases[] = {
 	{ "locked_stays", locked_stays, 0, 0 },
 	{ "locked_on_fault_stays", locked_on_fault_stays, 0, 0 },
 	{ "locked_from_the_start", locked_from_the_start, 0, 0 },
+	{ "locked_by_syscall", locked_by_syscall, 0, 0 },
 	{ "guard_pages", guard_pages, 0, 0 },
 	{ "advice_stays", advice_stays, 0, 0 },
 	{ "data_limit", data_limit, SAME_LAZY, 0 },
