@@ -327,18 +327,20 @@ enum verdict source_bind(int fd, struct fd_entry *e, const struct stat *st)
 	unsigned set = set_of(source_identity(st->st_dev, st->st_ino));
 	struct lock_held held;
 	enum verdict v = VERDICT_LIMIT;
-	enum lock_state locked = lock_state(st->st_dev, st->st_ino);
-	struct source *s;
+	enum lock_state locked;
+	struct source *s = NULL;
 
 	if (st->st_size == 0)
 		return VERDICT_SPECIAL_FILE;
-	/* a descriptor of our own is not made without closing one, which drops a lock */
-	if (locked == NEVER_AGAIN || (locked && config.source == SOURCE_LEASE))
-		return VERDICT_LOCKED;
 	if (!any_used)
 		any_used = true;
 	lock_take(&set_lock[set], &held);
-	s = find_slot(set, st);
+	locked = lock_state(st->st_dev, st->st_ino);
+	/* a descriptor of our own is not made without closing one, which drops a lock */
+	if (locked == NEVER_AGAIN || (locked && config.source == SOURCE_LEASE))
+		v = VERDICT_LOCKED;
+	else
+		s = find_slot(set, st);
 	if (s)
 		v = prepare(s, fd, st);
 	if (v == VERDICT_REWRITTEN) {
@@ -400,11 +402,6 @@ enum verdict source_adopt(int fd, const struct stat *st, int *index)
 		return v;
 	if (st->st_size == 0)
 		return VERDICT_SPECIAL_FILE;
-	/*
-	 * a lock on the whole file too: it ends with the descriptor's close, the mapping does not
-	 */
-	if (lock_state(st->st_dev, st->st_ino) != NOT_LOCKED)
-		return VERDICT_LOCKED;
 	if (!any_used)
 		any_used = true;
 	lock_take(&set_lock[set], &held);
@@ -414,7 +411,13 @@ enum verdict source_adopt(int fd, const struct stat *st, int *index)
 		s->verdict = VERDICT_UNSETTLED;
 		s->retry = 0;
 	}
-	v = !s ? VERDICT_LIMIT : s->locked ? VERDICT_LOCKED : duplicate(s, fd);
+	/*
+	 * a lock on the whole file too: it ends with the descriptor's close, the mapping does not
+	 */
+	if (lock_state(st->st_dev, st->st_ino) != NOT_LOCKED)
+		v = VERDICT_LOCKED;
+	else
+		v = !s ? VERDICT_LIMIT : s->locked ? VERDICT_LOCKED : duplicate(s, fd);
 	if (v == VERDICT_REWRITTEN) {
 		atomic_fetch_add(&s->mappings, 1);
 		*index = (int)(s - sources);
@@ -533,6 +536,19 @@ static struct source *find_landed(const struct stat *st)
 	return NULL;
 }
 
+/* The same, if another thread is about to give it a descriptor, with that. */
+static struct source *find_prepared(const struct stat *st)
+{
+	struct lock *lock = &set_lock[set_of(source_identity(st->st_dev, st->st_ino))];
+	struct lock_held held;
+	struct source *s;
+
+	lock_take(lock, &held);
+	s = find_landed(st);
+	lock_drop(lock, &held);
+	return s;
+}
+
 void source_before_use(int fd, enum source_use use)
 {
 	enum lock_state state = use == SOURCE_WHOLE_LOCK ? HELD_WHOLE : NEVER_AGAIN;
@@ -544,6 +560,10 @@ void source_before_use(int fd, enum source_use use)
 	s = find_landed(&st);
 	if (s && s->locked && use == SOURCE_WHOLE_LOCK)
 		return; /* locked anew, under the same rule */
+	/* first the state, then the source: who gets a duplicate now sees the one or is waited for */
+	if (use != SOURCE_FLAGS)
+		set_lock_state(st.st_dev, st.st_ino, state);
+	s = find_prepared(&st);
 	if (s) {
 		/*
 		 * first the verdict, then the landings: who lands now sees the one or is seen by
@@ -558,11 +578,10 @@ void source_before_use(int fd, enum source_use use)
 		if (s->fd >= 0) {
 			/* another thread is sending from it: see close_locked */
 			s->locked = true;
-			state = NEVER_AGAIN;
+			if (use != SOURCE_FLAGS)
+				set_lock_state(st.st_dev, st.st_ino, NEVER_AGAIN);
 		}
 	}
-	if (use != SOURCE_FLAGS)
-		set_lock_state(st.st_dev, st.st_ino, state);
 }
 
 void source_before_unlock(int fd)

@@ -643,6 +643,100 @@ static void lock_goes_meanwhile(struct same_rig *r)
 	munmap(data, (size_t)st.st_size);
 }
 
+/* ---- two threads at the same file at the same moment ---- */
+
+/* The other does WORK(ARGUMENT) each time that GO is raised, some time later. */
+struct other_hand {
+	atomic_int go, done;
+	int spread; /* what is waited at most, in turns */
+	void (*work)(void *argument);
+	void *argument;
+	pthread_t thread;
+};
+
+static void dawdle(unsigned *seed, int spread)
+{
+	for (volatile int i = rand_r(seed) % spread; i > 0; i--)
+		;
+}
+
+static void *lend_hand(void *argument)
+{
+	struct other_hand *h = argument;
+	unsigned seed = 1;
+
+	for (int round = 1;; round++) {
+		while (h->go < round)
+			;
+		if (h->go == INT32_MAX)
+			return NULL;
+		dawdle(&seed, h->spread);
+		h->work(h->argument);
+		h->done = round;
+	}
+}
+
+static void lock_a_part(void *fd)
+{
+	struct flock part = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 100 };
+
+	fcntl(*(int *)fd, F_SETLK, &part);
+}
+
+enum { FILES = 200 };
+
+/* Returns how many locks were lost. Each file is a new one: what was locked once does not land. */
+static int meet_first_reads(struct same_rig *r)
+{
+	struct flock seen;
+	int fd, lost = 0, mine[FILES], other;
+	struct other_hand h = { .spread = 4000, .work = lock_a_part, .argument = &fd };
+	char name[32];
+
+	pthread_create(&h.thread, NULL, lend_hand, &h);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "locked%d", i);
+		other = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+		if (ftruncate(other, 100000) != 0)
+			return -1;
+		close(other);
+		fd = open(name, O_RDONLY);
+		mine[i] = open(name, O_RDONLY);
+		h.go = i + 1;
+		r->got = (size_t)same_get(mine[i], r->buf, r->size);
+		while (h.done <= i)
+			;
+		if (r->got != r->size || write(r->sink, r->buf, r->got) != (ssize_t)r->got)
+			return -1;
+		fcntl(mine[i], F_SETFL, O_NONBLOCK); /* what shunt has of the file goes */
+		seen = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		other = open(name, O_RDWR);
+		fcntl(other, F_OFD_GETLK, &seen);
+		lost += seen.l_type == F_UNLCK;
+		close(other);
+		close(fd);
+		close(mine[i]);
+	}
+	h.go = INT32_MAX;
+	pthread_join(h.thread, NULL);
+	return lost;
+}
+
+static void lock_meets_first_read(struct same_rig *r)
+{
+	int status, bad = 0;
+	pid_t child;
+
+	same_write(r);
+	for (int i = 0; i < 8; i++) {
+		child = fork();
+		if (child == 0)
+			_exit(meet_first_reads(r) != 0);
+		bad += waitpid(child, &status, 0) != child || status != 0;
+	}
+	same_say("bad children", bad);
+}
+
 /* ---- a thread that may be cancelled at any instruction ---- */
 
 static void *read_for_ever(void *argument)
@@ -694,6 +788,7 @@ static const struct same_case cases[] = {
 	{ "looked_at_together", looked_at_together, 0, 0 },
 	{ "fork_beside_a_reader", fork_beside_a_reader, 0, 0 },
 	{ "lock_goes_meanwhile", lock_goes_meanwhile, 0, 0 },
+	{ "lock_meets_first_read", lock_meets_first_read, SAME_LOOSE, 0 },
 	{ "cancelled_anywhere", cancelled_anywhere, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
