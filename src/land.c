@@ -43,6 +43,7 @@ enum { AHEAD_AGE = 1000000000 };
 /* A read in the making. */
 struct attempt {
 	int fd;
+	const struct fd_entry *entry; /* of the number */
 	struct landing *l;
 	uintptr_t base, lo, hi; /* the buffer; the whole pages that are to be armed */
 	size_t n;
@@ -163,12 +164,19 @@ static bool edge_room(struct landing *l)
 	return l->edge != NULL;
 }
 
+/*
+ * Another thread may have closed the number since its source was found, and our duplicate with it:
+ * who unbinds it looks for holds then, so one of the two sees the other.
+ */
 static enum verdict hold(struct attempt *a)
 {
+	enum verdict v;
+
 	if (a->held)
 		return VERDICT_REWRITTEN;
 	a->held = true;
-	return source_hold(a->source);
+	v = source_hold(a->source);
+	return atomic_load(&a->entry->source) == a->source + 1 ? v : VERDICT_DESCRIPTORS;
 }
 
 /* Sees to it that exactly a->lo .. a->hi are armed, with a->l locked. */
@@ -515,7 +523,7 @@ static enum verdict bind_source(struct attempt *a, struct fd_entry *e)
 enum verdict land_observe(int fd, struct fd_entry *e, const void *buf, size_t n, off_t at,
 			  struct site *site)
 {
-	struct attempt a = { .fd = fd, .base = (uintptr_t)buf, .n = n, .at = at };
+	struct attempt a = { .fd = fd, .entry = e, .base = (uintptr_t)buf, .n = n, .at = at };
 	enum verdict why = plan_pages(&a, site);
 	off_t offset;
 
@@ -549,7 +557,7 @@ static ssize_t put_head(const struct attempt *a, uint32_t sequence, enum verdict
 ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, const struct stat *st,
 		  struct site *site, enum verdict *why)
 {
-	struct attempt a = { .fd = fd, .base = (uintptr_t)buf, .n = n, .at = at };
+	struct attempt a = { .fd = fd, .entry = e, .base = (uintptr_t)buf, .n = n, .at = at };
 	unsigned long calls = prim_calls;
 	struct lock_held held;
 	uint32_t sequence;

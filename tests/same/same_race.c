@@ -737,6 +737,71 @@ static void lock_meets_first_read(struct same_rig *r)
 	same_say("bad children", bad);
 }
 
+static void close_number(void *fd)
+{
+	close(*(int *)fd);
+}
+
+/*
+ * One site for all; from the start of FD, through a pair of sockets. Returns what the write did. H
+ * closes FD meanwhile.
+ */
+static __attribute__((noinline, noclone)) ssize_t
+pass_on(int fd, char *buf, const int pair[2], bool *right, struct other_hand *h, int round)
+{
+	static char back[SAME_CHUNK], truth[SAME_CHUNK];
+	static unsigned seed = 77;
+	ssize_t n;
+
+	if (h) {
+		h->go = round;
+		dawdle(&seed, h->spread);
+	}
+	n = pread(fd, buf, SAME_CHUNK, 0);
+	while (h && h->done < round)
+		;
+	if (n > 0)
+		n = write(pair[0], buf, (size_t)n);
+	if (n > 0 && recv(pair[1], back, (size_t)n, MSG_WAITALL) != n)
+		return -1;
+	if (round < 0)
+		memcpy(truth, back, sizeof(truth));
+	*right = n == SAME_CHUNK && memcmp(back, truth, sizeof(truth)) == 0;
+	return n;
+}
+
+/*
+ * A number is closed while it is read from, in turn with another file, into whole pages: what the
+ * read gave is there. The second file takes the buffer over from the first, whose last chunk was
+ * sent and need not be kept; and no other number is of the first.
+ */
+static void close_meets_read(struct same_rig *r)
+{
+	int fd = open("../other", O_RDONLY), other = open("../data", O_RDONLY), bad = 0;
+	struct other_hand h = { .spread = 300, .work = close_number, .argument = &fd };
+	int pair[2], large = 4 * SAME_CHUNK;
+	bool right;
+
+	same_write(r);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+	for (int i = 0; i < 8; i++)
+		pass_on(fd, r->buf, pair, &right, NULL, -1);
+	close(fd);
+	pthread_create(&h.thread, NULL, lend_hand, &h);
+	for (int round = 1; round <= 60000; round++) {
+		fd = open("../other", O_RDONLY);
+		pass_on(fd, r->buf, pair, &right, NULL, 0);
+		pass_on(other, r->buf, pair, &right, NULL, 0);
+		errno = 0;
+		bad += pass_on(fd, r->buf, pair, &right, &h, round) < 0 ? errno != EBADF : !right;
+	}
+	h.go = INT32_MAX;
+	pthread_join(h.thread, NULL);
+	same_say("bad", bad);
+}
+
 /* ---- a thread that may be cancelled at any instruction ---- */
 
 static void *read_for_ever(void *argument)
@@ -789,6 +854,7 @@ static const struct same_case cases[] = {
 	{ "fork_beside_a_reader", fork_beside_a_reader, 0, 0 },
 	{ "lock_goes_meanwhile", lock_goes_meanwhile, 0, 0 },
 	{ "lock_meets_first_read", lock_meets_first_read, SAME_LOOSE, 0 },
+	{ "close_meets_read", close_meets_read, SAME_PAGE, 0 },
 	{ "cancelled_anywhere", cancelled_anywhere, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
