@@ -2,8 +2,9 @@
 /*
  * lines.c - file and line by libdw. Only the command does this, never the library.
  *
- * The module's path comes out of a counters file, so it is opened only where it
- * is a regular file, and nothing is fetched over the network for it.
+ * The module's path comes out of a counters file, so it is read only where it is a regular file
+ * of root's or our own: what a stranger's names could be a pipe that never ends. For the same
+ * reason nothing is looked for beside it, and nothing is fetched over the network.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,7 +30,10 @@ static struct module {
 
 static unsigned module_count;
 
+static char debug_files[] = "/usr/lib/debug", *debug_path = debug_files;
+
 static const Dwfl_Callbacks callbacks = {
+	.debuginfo_path = &debug_path,
 	.find_elf = dwfl_build_id_find_elf,
 	.find_debuginfo = dwfl_standard_find_debuginfo,
 	.section_address = dwfl_offline_section_address,
@@ -42,7 +46,8 @@ static void open_module(struct module *m)
 
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (st.st_uid != 0 && st.st_uid != geteuid())) {
 		close(fd);
 		return;
 	}
