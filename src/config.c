@@ -593,6 +593,14 @@ static struct piece without_comment(struct piece line)
 	return line;
 }
 
+size_t config_whole_lines(const char *text, size_t length)
+{
+	if (length == CONFIG_FILE_MAX)
+		while (length > 0 && text[length - 1] != '\n')
+			length--;
+	return length;
+}
+
 int config_parse(struct config *c, const char *text, enum config_origin where, config_warn_fn *warn,
 		 void *context)
 {

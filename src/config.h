@@ -22,6 +22,7 @@ enum config_source { SOURCE_SETTLED, SOURCE_TRUST, SOURCE_LEASE, SOURCE_IMMUTABL
 enum config_format { FORMAT_TEXT, FORMAT_JSON };
 enum config_tristate { TRI_AUTO, TRI_ON, TRI_OFF };
 enum { ENGINE_SENDFILE = 1, ENGINE_SPLICE = 2, ENGINE_MAPPED = 4, ENGINE_BATCH = 8 };
+enum { CONFIG_FILE_MAX = 16 * 1024 }; /* of a longer file what begins a line that ends there */
 enum config_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_VARIABLE, ORIGIN_COMMAND };
 enum config_kind { KIND_WORD, KIND_FLAG, KIND_SET, KIND_NUMBER, KIND_SIZE, KIND_TEXT };
 
@@ -87,6 +88,12 @@ extern struct config config; /* the process's settings; written only before LIVE
 
 /* One line of trouble: TEXT has no newline. CONTEXT is what the caller gave. */
 typedef void config_warn_fn(void *context, const char *text);
+
+/*
+ * What of TEXT is to be read, LENGTH bytes of a file that may go on behind them: a line that is cut
+ * off could mean something else. Returns the length.
+ */
+size_t config_whole_lines(const char *text, size_t length);
 
 /* CONFIG gets the built-in values. */
 void config_defaults(struct config *c);

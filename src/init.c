@@ -36,10 +36,10 @@ static void say(void *context, const char *text)
 		PRIM3(SYS_writev, STDERR_FILENO, line, 3);
 }
 
-/* The file, if there is one; longer than 16 KiB is not read further. */
+/* The file, if there is one. */
 static int read_settings_file(void)
 {
-	static LARGE_TABLE char text[16 * 1024];
+	static LARGE_TABLE char text[CONFIG_FILE_MAX + 1];
 	int fd = prim_openat(AT_FDCWD, SYSCONFDIR "/shunt.conf", O_RDONLY | O_CLOEXEC, 0);
 	ssize_t n;
 
@@ -47,7 +47,7 @@ static int read_settings_file(void)
 		return 0;
 	n = prim_read(fd, text, sizeof(text) - 1);
 	prim_close(fd);
-	text[n > 0 ? n : 0] = 0;
+	text[n > 0 ? config_whole_lines(text, (size_t)n) : 0] = 0;
 	return config_parse(&config, text, ORIGIN_FILE, say, NULL);
 }
 

@@ -22,16 +22,16 @@ static int read_file(const char *path, char *buf, size_t size)
 
 	if (f) {
 		n = fread(buf, 1, size - 1, f);
-		error = ferror(f) ? errno : 0;
+		error = ferror(f) ? errno : n == size - 1 && fgetc(f) != EOF ? EFBIG : 0;
 		fclose(f);
 	}
-	buf[n] = '\0';
+	buf[config_whole_lines(buf, n)] = '\0';
 	return error;
 }
 
 int settings_load(struct config *c, const char *command)
 {
-	static char text[65536];
+	static char text[CONFIG_FILE_MAX + 1];
 	const char *variable = secure_getenv("SHUNT_CONF");
 	int wrong, error;
 

@@ -140,6 +140,13 @@ if unshare -m mount -t tmpfs none "${etc%/*}" 2>/dev/null; then
 	as_root 0 "mkdir $etc && '$SHUNT' run true"
 	has err "shunt: run: $etc: Is a directory"; lines err 1
 	as_root 125 "mkdir $etc && '$SHUNT' run --conf strict:true true"
+	# a file that is too long: to the last whole line, by the command and by the library
+	{ head -c 16366 /dev/zero | tr '\0' '#'; printf '\npipes:7\nlearn:99999\n'; } >long.conf
+	as_root 0 "cp long.conf $etc && '$SHUNT' run sh -c 'echo \$SHUNT_CONF'"
+	[ "$(cat out)" = 'report:stderr,pipes:7' ] && pass || fail "of a long shunt.conf came $(cat out)"
+	has err 'File too large'
+	as_root 0 "cp long.conf $etc && LD_PRELOAD='$LIBSHUNT' SHUNT_CONF=confirm:true env true"
+	has err 'pipes:7 (shunt.conf)'; lacks err learn
 fi
 
 # -o: absolute, emptied, an error that can be understood
