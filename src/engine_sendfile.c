@@ -9,6 +9,8 @@
 #include <linux/sock_diag.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
 
 #include "engine.h"
 #include "hook.h"
@@ -41,8 +43,8 @@ ssize_t engine_cancellable(long nr, long a, long b, long c, long d, long e, long
  * A connection that is closed by an error: was it given up (ETIMEDOUT), or reset by its peer? The
  * kernel has forgotten, and what is left of its counts speaks for a time-out only where nothing was
  * answered for as long as that takes: a segment that was sent again and would have been once more;
- * probes of a closed window, one behind the other (a single one a living peer leaves unanswered, which
- * says the same thing twice a second at the most); or the program's own limit.
+ * probes of a closed window, one behind the other (a single one a living peer leaves unanswered:
+ * it says the same thing twice a second at the most); or the program's own limit.
  */
 static bool timed_out(int fd, const struct tcp_info *info)
 {
@@ -54,6 +56,37 @@ static bool timed_out(int fd, const struct tcp_info *info)
 		return true;
 	return prim_getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, &n) == 0 && limit &&
 	       quiet >= limit;
+}
+
+/*
+ * Had the peer of FD, a connection that is closed, said that it sends no more? The end that it sent
+ * counts as a byte in the answer of TCP_INQ (since 4.18), and in that of FIONREAD it does not.
+ */
+static bool had_ended(int fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	int on = 0, one = 1, queued = 0, all = 0;
+	socklen_t n = sizeof(on);
+	ssize_t r;
+
+	if (prim_getsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, &n) < 0 || on ||
+	    PRIM5(SYS_setsockopt, fd, IPPROTO_TCP, TCP_INQ, &one, sizeof(one)) < 0)
+		return false;
+	r = PRIM3(SYS_recvmsg, fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+	PRIM5(SYS_setsockopt, fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on));
+	if (r < 0 || msg.msg_controllen < sizeof(control.header) ||
+	    control.header.cmsg_level != IPPROTO_TCP || control.header.cmsg_type != TCP_CM_INQ ||
+	    prim_ioctl(fd, FIONREAD, &queued) < 0)
+		return false;
+	memcpy(&all, CMSG_DATA(&control.header), sizeof(all));
+	return all == queued + 1;
 }
 
 /*
@@ -70,8 +103,13 @@ void engine_note_swallowed(int fd, struct fd_entry *e)
 	if (e->kind != STATS_KIND_TCP || prim_poll(&p, 1, 0) != 1 ||
 	    (p.revents & (POLLHUP | POLLERR)) != POLLHUP)
 		return;
-	if (prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state == TCP_CLOSE)
-		fd_owe(e, timed_out(fd, &info) ? ETIMEDOUT : ECONNRESET);
+	if (prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0 || info.tcpi_state != TCP_CLOSE)
+		return;
+	/* the reset of a peer that had ended is EPIPE, which the next call meets in any case */
+	if (timed_out(fd, &info))
+		fd_owe(e, ETIMEDOUT);
+	else if (!had_ended(fd))
+		fd_owe(e, ECONNRESET);
 }
 
 /*

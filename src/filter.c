@@ -28,6 +28,7 @@ enum { TEXT = 4096, CACHESTAT = 451 };
 #define NO_ARGUMENTS(C)                                                                           \
 	C(SYS_fstatfs) C(SYS_pread64) C(SYS_pwrite64) C(SYS_preadv) C(SYS_preadv2)                 \
 	C(SYS_lseek) C(SYS_sendfile) C(SYS_splice) C(SYS_tee) C(SYS_sendmsg) C(SYS_recvfrom)        \
+	C(SYS_recvmsg) C(SYS_setsockopt) C(SYS_pselect6) C(SYS_epoll_pwait)                        \
 	C(SYS_getsockopt) C(SYS_getpeername) C(SYS_shutdown) C(SYS_pipe2) C(SYS_fallocate)          \
 	C(SYS_ftruncate) C(SYS_fchmod) C(SYS_mkdirat) C(SYS_unlinkat) C(SYS_renameat2)              \
 	C(SYS_newfstatat) C(SYS_readlinkat) C(SYS_getdents64) C(SYS_utimensat) C(SYS_writev)        \

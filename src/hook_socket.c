@@ -112,8 +112,8 @@ static void open_address(const struct sockaddr *from, socklen_t *from_n)
 }
 
 /*
- * An address is filled in for datagrams only; the flag, which no receiving call heeds, stands for "not
- * recv".
+ * An address is filled in for datagrams only; the flag, which no receiving call heeds, stands for
+ * "not recv".
  */
 #define RECVFROM_FLAGS(flags, from, from_n) ((from) || (from_n) ? (flags) | MSG_DONTROUTE : (flags))
 
@@ -185,8 +185,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 }
 
 /*
- * The kernel sends no more than IOV_MAX of them, and receives as many as there come: it looks at those
- * alone, so that COUNT need not be true.
+ * The kernel sends no more than IOV_MAX of them, and receives as many as there come: it looks at
+ * those alone, so that COUNT need not be true.
  */
 static void open_messages(struct mmsghdr *msg, unsigned count)
 {

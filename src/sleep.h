@@ -79,8 +79,8 @@ static inline void sleep_before_accept(int fd)
  *
  * To settle may take as long as a disk does, and a signal that comes then would have ended the one
  * wait that the program made. So that it ends the second, all are blocked from sleep_between to
- * sleep_end, but for the length of that wait, which is given *MASK. -1, and EINTR: a handler ran since
- * the call began, when sig_handled was HANDLED; there is no second wait then, nor a sleep_end.
+ * sleep_end, but for the length of that wait, which is given *MASK. -1, and EINTR: a handler ran
+ * since the call began, when sig_handled was HANDLED; no second wait is made then, nor sleep_end.
  */
 int sleep_first(int timeout_ms);
 const struct timespec *sleep_first_of(const struct timespec *timeout);

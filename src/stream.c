@@ -583,9 +583,9 @@ static enum verdict land_locked(struct attempt *a)
 }
 
 /*
- * What came meanwhile, or did not fit into the pipe: a read never returns less than is queued. Where
- * nothing is, nothing is asked for: an error of the connection is for the program's next call, not
- * for this one, and a call of ours that met it would take it away.
+ * What came meanwhile, or did not fit into the pipe: a read never returns less than is queued.
+ * Where nothing is, nothing is asked for: an error of the connection is for the program's next call,
+ * not for this one, and a call of ours that met it would take it away.
  */
 static size_t read_rest(const struct attempt *a, size_t done)
 {

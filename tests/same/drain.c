@@ -111,6 +111,7 @@ static void obey(struct drain *d, char command)
 	switch (command) {
 	case 'p': d->paused = true; break;
 	case 's': d->slow = true; break;
+	case 'f': shutdown(d->peer, SHUT_WR); break;
 	case 'g':
 	case 'G': d->paused = d->slow = false; break;
 	case 'r':

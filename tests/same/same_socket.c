@@ -824,6 +824,21 @@ static void reset_after_probes(struct same_rig *r)
 	same_say("seen", seen);
 }
 
+/* Of a peer that had said that it sends no more: that is no ECONNRESET. */
+static void reset_after_end(struct same_rig *r)
+{
+	char c;
+
+	signal(SIGPIPE, SIG_IGN);
+	same_drain(r, 'p');
+	same_drain(r, 'f');
+	same_drain(r, 'R');
+	say_kind("write", write(r->sink, r->buf, r->got), r->got);
+	same_say("recv", recv(r->sink, &c, 1, 0));
+	same_say("send", send(r->sink, &c, 1, 0));
+	same_say("send", send(r->sink, &c, 1, 0));
+}
+
 static void reset_then_recv(struct same_rig *r)
 {
 	char c;
@@ -1085,6 +1100,7 @@ static const struct same_case cases[] = {
 	{ "no_signal_jump", no_signal_jump, SAME_LOOSE, 0 },
 	{ "dontwait_on_blocking", dontwait_on_blocking, SAME_OUTCOME, 0 },
 	{ "reset_after_probes", reset_after_probes, SAME_LOOSE, BIG },
+	{ "reset_after_end", reset_after_end, SAME_LOOSE, BIG },
 	{ "reset_then_recv", reset_then_recv, SAME_LOOSE, BIG },
 	{ "reset_then_recvmsg", reset_then_recvmsg, SAME_LOOSE, BIG },
 	{ "reset_then_messages", reset_then_messages, SAME_LOOSE, BIG },
