@@ -27,6 +27,12 @@ static int rest_of(int timeout, int first)
 	return timeout < 0 ? timeout : timeout - first;
 }
 
+/* A filter of system calls may forbid the kin of what the program calls. */
+static bool is_forbidden(int ret)
+{
+	return unlikely(ret < 0 && (errno == ENOSYS || errno == EPERM));
+}
+
 /* The second part of a poll that waited for FIRST of TIMEOUT. */
 static COLD int poll_on(struct pollfd *fds, nfds_t n, int timeout, int first, unsigned handled)
 {
@@ -38,7 +44,7 @@ static COLD int poll_on(struct pollfd *fds, nfds_t n, int timeout, int first, un
 		return -1;
 	ret = REAL(ppoll)(fds, n, ms < 0 ? NULL : &rest, &mask);
 	sleep_end(&mask);
-	return ret;
+	return is_forbidden(ret) ? REAL(poll)(fds, n, ms) : ret;
 }
 
 #define POLL_BODY(name, fds, n, timeout, ...)                                                      \
@@ -86,6 +92,8 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 	if (ret == 0 && first != timeout && (ret = sleep_between(handled, first, &mask)) == 0) {
 		ret = REAL(epoll_pwait)(epoll, events, n, rest_of(timeout, first), &mask);
 		sleep_end(&mask);
+		if (is_forbidden(ret))
+			ret = REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
 }
@@ -170,7 +178,7 @@ static COLD int cut_select(select_fn *real, int n, struct select_sets *s, struct
 		}
 		ret = select_on(n, s, timeout, &mask);
 		sleep_end(&mask);
-		return ret;
+		return is_forbidden(ret) ? real(n, s->set[0], s->set[1], s->set[2], timeout) : ret;
 	}
 	if (timeout)
 		timeradd(timeout, &first, timeout);
