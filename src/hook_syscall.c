@@ -14,8 +14,7 @@
 #include <sys/prctl.h>
 
 #include "guard.h"
-#include "hook.h"
-#include "landing.h"
+#include "hook_idle.h"
 #include "mapping.h"
 #include "prim.h"
 #include "process.h"
@@ -83,23 +82,35 @@ static bool forks(long number, long flags, long stack)
 
 static void shares_memory(long number, long a)
 {
+	const uint64_t *arguments = (const uint64_t *)a; /* struct clone_args: the flags come first */
 	uint64_t flags = (uint64_t)a;
 
-	if (number == SYS_clone3 && a)
-		flags = *(const uint64_t *)a; /* the first field of struct clone_args */
+	if (number == SYS_clone3)
+		flags = hook_readable(arguments, sizeof(*arguments)) ? *arguments : 0;
 	if ((number == SYS_clone || number == SYS_clone3) && flags & CLONE_VM) {
 		thread_note_clone();
 		shunt_stand_aside();
 	}
 }
 
+/*
+ * Has the mask at P, of N bytes, faults in it? Libraries ask whether an address can be read by a
+ * mask that the kernel is to take from there, and to refuse: so it is not read unasked here.
+ */
+static bool has_faults(long p, long n)
+{
+	const uint64_t *mask = (const uint64_t *)p;
+
+	return p && n == sizeof(*mask) && hook_readable(mask, sizeof(*mask)) && *mask & SIG_FAULTS;
+}
+
 /* A mask or a handler that goes round the virtual ones: faults may no longer reach us. */
-static bool takes_faults(long number, long a, long b)
+static bool takes_faults(long number, const long arg[6])
 {
 	if (number == SYS_rt_sigaction)
-		return b && a >= 1 && a <= 64 && SIG_FAULTS & sig_bit((int)a);
-	return number == SYS_rt_sigprocmask && b && a != SIG_UNBLOCK &&
-	       *(const uint64_t *)b & SIG_FAULTS;
+		return arg[1] && arg[0] >= 1 && arg[0] <= 64 && SIG_FAULTS & sig_bit((int)arg[0]);
+	return number == SYS_rt_sigprocmask &&
+	       ((int)arg[0] == SIG_BLOCK || (int)arg[0] == SIG_SETMASK) && has_faults(arg[1], arg[3]);
 }
 
 /* Calls that change what is mapped where, or how. */
@@ -120,8 +131,11 @@ static void loses_rights(long number)
 	}
 }
 
-static void prepare(long number, long a, long b, long c)
+static void prepare(long number, const long arg[6])
 {
+	long a = arg[0], b = arg[1], c = arg[2];
+
+	landing_open_all(); /* what is read below */
 	if (number == SYS_exit_group)
 		process_ending();
 	loses_rights(number);
@@ -130,7 +144,7 @@ static void prepare(long number, long a, long b, long c)
 		process_before_own_table();
 	if (number == SYS_seccomp || (number == SYS_prctl && a == PR_SET_SECCOMP))
 		process_before_filter();
-	if (IN(enders, number) || takes_faults(number, a, b)) {
+	if (IN(enders, number) || takes_faults(number, arg)) {
 		landing_open_all();
 		shunt_stand_aside();
 	}
@@ -144,9 +158,8 @@ static void prepare(long number, long a, long b, long c)
 
 struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, long e, long f)
 {
-	const unsigned long arg[6] = { (unsigned long)a, (unsigned long)b, (unsigned long)c,
-				       (unsigned long)d, (unsigned long)e, (unsigned long)f };
 	struct syscall_way way = {(void *)REAL(syscall), 0};
+	long arg[6] = {a, b, c, d, e, f};
 	int saved = errno;
 	long result;
 
@@ -157,9 +170,9 @@ struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, 
 		way.result = process_raw_fork(number, a, b, c, d, e);
 		return way;
 	}
-	prepare(number, a, b, c);
+	prepare(number, arg);
 	errno = saved;
-	if (guard_notes(number, arg, &result)) {
+	if (guard_notes(number, (const unsigned long *)arg, &result)) {
 		way = (struct syscall_way){ NULL, -1 };
 		errno = (int)-result;
 	}

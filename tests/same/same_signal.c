@@ -372,6 +372,20 @@ static void looking_under_ppoll(struct same_rig *r)
 	same_write(r);
 }
 
+/* ---- masks by syscall() ---- */
+
+/* As libraries ask whether an address can be read: the kernel looks there before it refuses. */
+static void probed_by_mask(struct same_rig *r)
+{
+	uint64_t all = ~UINT64_C(0);
+
+	same_say("nowhere", syscall(SYS_rt_sigprocmask, ~0, guard_page(), NULL, sizeof(all)));
+	same_say("here", syscall(SYS_rt_sigprocmask, ~0, &all, NULL, sizeof(all)));
+	same_say("to block", syscall(SYS_rt_sigprocmask, SIG_BLOCK, guard_page(), NULL, sizeof(all)));
+	same_say("clone3", syscall(SYS_clone3, guard_page(), 64));
+	more(r);
+}
+
 /* ---- SIGPIPE ---- */
 
 static void to_closed_peer(struct same_rig *r)
@@ -778,6 +792,7 @@ static const struct same_case cases[] = {
 	{ "looking_handler", looking_handler, SAME_LAZY, 0 },
 	{ "looking_under_sigsuspend", looking_under_sigsuspend, SAME_LAZY, 0 },
 	{ "looking_under_ppoll", looking_under_ppoll, SAME_LAZY, 0 },
+	{ "probed_by_mask", probed_by_mask, SAME_LAZY, 0 },
 	{ "pipe_ignored", pipe_ignored, SAME_UNIX, 0 },
 	{ "pipe_ignored_tcp", pipe_ignored, 0, 0 },
 	{ "pipe_handled", pipe_handled, SAME_UNIX, 0 },
