@@ -41,6 +41,7 @@ static const short harmless[] = {
 /* Calls after which lazy memory is no longer safe. */
 #define SYS_mseal_ 462
 #define SYS_process_madvise_ 440
+#define SYS_epoll_pwait2_ 441
 static const short enders[] = {
 	SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_setup, SYS_io_submit,
 	SYS_userfaultfd, SYS_mseal_,
@@ -107,10 +108,27 @@ static bool has_faults(long p, long n)
 /* A mask or a handler that goes round the virtual ones: faults may no longer reach us. */
 static bool takes_faults(long number, const long arg[6])
 {
-	if (number == SYS_rt_sigaction)
-		return arg[1] && arg[0] >= 1 && arg[0] <= 64 && SIG_FAULTS & sig_bit((int)arg[0]);
-	return number == SYS_rt_sigprocmask &&
-	       ((int)arg[0] == SIG_BLOCK || (int)arg[0] == SIG_SETMASK) && has_faults(arg[1], arg[3]);
+	const struct { long word[3]; uint64_t mask; } *action = (const void *)arg[1];
+	const struct { long mask, size; } *pair = (const void *)arg[5];
+
+	switch (number) {
+	case SYS_rt_sigaction:
+		return action && ((arg[0] >= 1 && arg[0] <= 64 && SIG_FAULTS & sig_bit((int)arg[0])) ||
+				  has_faults((long)&action->mask, arg[3]));
+	case SYS_rt_sigprocmask:
+		return ((int)arg[0] == SIG_BLOCK || (int)arg[0] == SIG_SETMASK) &&
+		       has_faults(arg[1], arg[3]);
+	case SYS_rt_sigsuspend:
+		return has_faults(arg[0], arg[1]);
+	case SYS_ppoll:
+		return has_faults(arg[3], arg[4]);
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2_:
+		return has_faults(arg[4], arg[5]);
+	case SYS_pselect6:
+		return pair && hook_readable(pair, sizeof(*pair)) && has_faults(pair->mask, pair->size);
+	}
+	return false;
 }
 
 /* Calls that change what is mapped where, or how. */

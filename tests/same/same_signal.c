@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -384,6 +385,87 @@ static void probed_by_mask(struct same_rig *r)
 	same_say("to block", syscall(SYS_rt_sigprocmask, SIG_BLOCK, guard_page(), NULL, sizeof(all)));
 	same_say("clone3", syscall(SYS_clone3, guard_page(), 64));
 	more(r);
+}
+
+/* The mask of the wait, all but SIGUSR1, holds in this handler: it may land, and look. */
+static void read_and_look(int signal)
+{
+	seen = signal;
+	same_loop(rig, 4);
+	same_read(rig);
+	same_say_buffer(rig);
+	same_write(rig);
+}
+
+static const uint64_t most = ~(UINT64_C(1) << (SIGUSR1 - 1));
+
+static void begin_raw(struct same_rig *r)
+{
+	sigset_t usr1;
+
+	rig = r;
+	handle(SIGUSR1, read_and_look, 0);
+	same_write(r);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	raise(SIGUSR1);
+}
+
+static void end_raw(struct same_rig *r)
+{
+	same_say("seen", seen);
+	say_mask();
+	same_read(r);
+}
+
+static void raw_ppoll(struct same_rig *r)
+{
+	begin_raw(r);
+	same_say("ppoll", syscall(SYS_ppoll, NULL, 0, NULL, &most, sizeof(most)));
+	end_raw(r);
+}
+
+static void raw_pselect(struct same_rig *r)
+{
+	struct { const uint64_t *mask; size_t size; } pair = { &most, sizeof(most) };
+
+	begin_raw(r);
+	same_say("pselect6", syscall(SYS_pselect6, 0, NULL, NULL, NULL, NULL, &pair));
+	end_raw(r);
+}
+
+static void raw_epoll(struct same_rig *r)
+{
+	struct epoll_event event;
+	int fd = epoll_create1(0);
+
+	begin_raw(r);
+	same_say("epoll_pwait", syscall(SYS_epoll_pwait, fd, &event, 1, -1, &most, sizeof(most)));
+	end_raw(r);
+}
+
+static void raw_sigsuspend(struct same_rig *r)
+{
+	begin_raw(r);
+	same_say("rt_sigsuspend", syscall(SYS_rt_sigsuspend, &most, sizeof(most)));
+	end_raw(r);
+}
+
+static void raw_handler(struct same_rig *r)
+{
+	struct { void *handler; unsigned long flags; void *restorer; uint64_t mask; } k;
+
+	rig = r;
+	handle(SIGUSR1, read_and_look, 0);
+	same_write(r);
+	syscall(SYS_rt_sigaction, SIGUSR1, NULL, &k, sizeof(k.mask));
+	k.handler = (void *)read_and_look;
+	k.flags &= ~(unsigned long)SA_SIGINFO;
+	k.mask = most;
+	same_say("rt_sigaction", syscall(SYS_rt_sigaction, SIGUSR1, &k, NULL, sizeof(k.mask)));
+	raise(SIGUSR1);
+	end_raw(r);
 }
 
 /* ---- SIGPIPE ---- */
@@ -793,6 +875,11 @@ static const struct same_case cases[] = {
 	{ "looking_under_sigsuspend", looking_under_sigsuspend, SAME_LAZY, 0 },
 	{ "looking_under_ppoll", looking_under_ppoll, SAME_LAZY, 0 },
 	{ "probed_by_mask", probed_by_mask, SAME_LAZY, 0 },
+	{ "raw_ppoll", raw_ppoll, 0, 0 },
+	{ "raw_pselect", raw_pselect, 0, 0 },
+	{ "raw_epoll", raw_epoll, 0, 0 },
+	{ "raw_sigsuspend", raw_sigsuspend, 0, 0 },
+	{ "raw_handler", raw_handler, 0, 0 },
 	{ "pipe_ignored", pipe_ignored, SAME_UNIX, 0 },
 	{ "pipe_ignored_tcp", pipe_ignored, 0, 0 },
 	{ "pipe_handled", pipe_handled, SAME_UNIX, 0 },
