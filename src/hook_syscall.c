@@ -71,24 +71,49 @@ static bool opens_its_own(long number, long a, long b)
 	return false;
 }
 
-/* Is it a fork that comes back here in the child, with memory of its own? */
-static bool forks(long number, long flags, long stack)
+/* What is asked of fork, clone and clone3 alike. */
+struct clone_call {
+	uint64_t flags;
+	bool own_stack; /* the child does not come back here */
+};
+
+/* clone3 is given struct clone_args, of N bytes; false: the kernel will not take them. */
+static bool read_clone_args(long p, long n, struct clone_call *c)
 {
-#ifdef SYS_fork
-	if (number == SYS_fork)
-		return true;
-#endif
-	return number == SYS_clone && !(flags & CLONE_VM) && stack == 0;
+	enum { STACK = 5, WORDS = 8 };
+	const uint64_t *word = (const uint64_t *)p;
+
+	landing_open(word, WORDS * sizeof(*word));
+	if (n < (long)(WORDS * sizeof(*word)) || !hook_readable(word, WORDS * sizeof(*word)))
+		return false;
+	*c = (struct clone_call){ word[0], word[STACK] != 0 };
+	return true;
 }
 
-static void shares_memory(long number, long a)
+static bool makes_task(long number, long a, long b, struct clone_call *c)
 {
-	const uint64_t *arguments = (const uint64_t *)a; /* struct clone_args: the flags come first */
-	uint64_t flags = (uint64_t)a;
+#ifdef SYS_fork
+	if (number == SYS_fork) {
+		*c = (struct clone_call){ 0, false };
+		return true;
+	}
+#endif
+	if (number == SYS_clone) {
+		*c = (struct clone_call){ (uint64_t)a, b != 0 };
+		return true;
+	}
+	return number == SYS_clone3 && read_clone_args(a, b, c);
+}
 
-	if (number == SYS_clone3)
-		flags = hook_readable(arguments, sizeof(*arguments)) ? *arguments : 0;
-	if ((number == SYS_clone || number == SYS_clone3) && flags & CLONE_VM) {
+/* Is it a fork that comes back here in the child, with memory of its own? */
+static bool forks(const struct clone_call *c)
+{
+	return !c->own_stack && !(c->flags & CLONE_VM);
+}
+
+static void before_task(const struct clone_call *c)
+{
+	if (c->flags & CLONE_VM) {
 		thread_note_clone();
 		shunt_stand_aside();
 	}
@@ -168,7 +193,6 @@ static void prepare(long number, const long arg[6])
 	}
 	if (number == SYS_rt_sigaction && b)
 		sig_note_raw((int)a);
-	shares_memory(number, a);
 	if (IN(mappers, number))
 		mapping_forget(NULL, SIZE_MAX);
 	landing_open_all();
@@ -178,15 +202,19 @@ struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, 
 {
 	struct syscall_way way = {(void *)REAL(syscall), 0};
 	long arg[6] = {a, b, c, d, e, f};
+	struct clone_call call;
 	int saved = errno;
 	long result;
 
 	if (hook_passive() || IN(harmless, number) || opens_its_own(number, a, b))
 		return way;
-	if (forks(number, a, b)) {
-		way.function = NULL;
-		way.result = process_raw_fork(number, a, b, c, d, e);
-		return way;
+	if (makes_task(number, a, b, &call)) {
+		before_task(&call);
+		if (forks(&call)) {
+			way.function = NULL;
+			way.result = process_raw_fork(number, a, b, c, d, e);
+			return way;
+		}
 	}
 	prepare(number, arg);
 	errno = saved;

@@ -14,6 +14,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "inline.h"
+
 extern char **environ;
 
 /* A text in the file, in the third whole block of what the buffer holds. */
@@ -153,6 +155,28 @@ static void syscall_fork(struct same_rig *r)
 	reap(child);
 	same_say_buffer(r);
 	same_write(r);
+}
+
+/* Its child is one that goes on landing, beside calls that are made past libc. */
+static void syscall_clone3(struct same_rig *r)
+{
+	uint64_t args[8] = { [4] = SIGCHLD };
+	pid_t child = (pid_t)syscall(SYS_clone3, args, sizeof(args));
+
+	if (child == 0) {
+		same_say_buffer(r);
+		same_write(r);
+		for (int i = 0; i < 4; i++) {
+			same_loop(r, 8);
+			same_read(r);
+			same_say("inline", inline_call(SYS_pread64, r->source, (long)r->buf, (long)r->size, 0, 0, 0));
+			same_say_buffer(r);
+			same_write(r);
+		}
+		_exit(3);
+	}
+	reap(child);
+	same_say_buffer(r);
 }
 
 static int cloned(void *arg)
@@ -520,6 +544,7 @@ static const struct same_case cases[] = {
 	{ "children_serve", children_serve, 0, 0 },
 	{ "raw_fork", raw_fork, SAME_LAZY, 0 },
 	{ "syscall_fork", syscall_fork, SAME_LAZY, 0 },
+	{ "syscall_clone3", syscall_clone3, SAME_GUARD | SAME_LAZY, 0 },
 	{ "by_clone", by_clone, SAME_LAZY, 0 },
 	{ "by_clone_shared", by_clone_shared, SAME_LAZY, 0 },
 	{ "by_vfork", by_vfork, SAME_LAZY, 0 },
