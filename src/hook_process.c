@@ -178,6 +178,8 @@ static int clone_own_memory(struct clone_start *start, void *stack, int flags, v
 {
 	int pid;
 
+	if (flags & CLONE_FILES)
+		process_before_shared_table();
 	process_before_fork();
 	pid = REAL(clone)(clone_child, stack, flags, start, parent_tid, tls, child_tid);
 	process_after_fork_parent();
@@ -288,6 +290,11 @@ void process_before_own_table(void)
 {
 	if (!thread_single())
 		shunt_stand_aside();
+}
+
+void process_before_shared_table(void)
+{
+	shunt_stand_aside();
 }
 
 #define BEFORE_LOSING_RIGHTS(name, params, args)                                                  \

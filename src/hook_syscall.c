@@ -113,10 +113,12 @@ static bool forks(const struct clone_call *c)
 
 static void before_task(const struct clone_call *c)
 {
-	if (c->flags & CLONE_VM) {
+	if (c->flags & CLONE_VM)
 		thread_note_clone();
+	if (c->flags & CLONE_FILES)
+		process_before_shared_table();
+	if (!forks(c)) /* nobody hears the child begin */
 		shunt_stand_aside();
-	}
 }
 
 /*

@@ -52,4 +52,10 @@ void process_before_filter(void);
  */
 void process_before_own_table(void);
 
+/*
+ * A child with memory of its own is about to have the same table: what of ours the one closes, or
+ * takes anew, would go on to be what it was to the other.
+ */
+void process_before_shared_table(void);
+
 #endif

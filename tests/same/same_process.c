@@ -195,6 +195,90 @@ static void by_clone(struct same_rig *r)
 	free(stack);
 }
 
+/*
+ * Parent and child have one table of descriptors: what the one closes is closed to the other, and a
+ * number means to both what either opens there last.
+ */
+struct with_one_table {
+	struct same_rig *rig;
+	int to_child[2], to_parent[2];
+};
+
+static void tell(int fd)
+{
+	if (write(fd, "x", 1) != 1)
+		same_say("tell", -1);
+}
+
+static void hear(int fd)
+{
+	char c;
+
+	if (read(fd, &c, 1) != 1)
+		same_say("hear", -1);
+}
+
+static int reads_other(void *arg)
+{
+	struct with_one_table *w = arg;
+	struct same_rig *r = w->rig;
+
+	close(r->source);
+	r->source = open("../other", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	tell(w->to_parent[1]);
+	hear(w->to_child[0]);
+	same_write(r);
+	same_say_buffer(r);
+	return 3;
+}
+
+/* What the child has read is the child's, wherever the numbers go. */
+static void one_table(struct same_rig *r, int (*make)(struct with_one_table *))
+{
+	struct with_one_table w = { r, { -1, -1 }, { -1, -1 } };
+	int child;
+
+	same_write(r);
+	if (pipe(w.to_child) != 0 || pipe(w.to_parent) != 0)
+		return;
+	child = make(&w);
+	hear(w.to_parent[0]);
+	close(r->source);
+	r->source = open("../data", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	tell(w.to_child[1]);
+	reap(child);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static int make_by_clone(struct with_one_table *w)
+{
+	return clone(reads_other, (char *)malloc(65536) + 65536, CLONE_FILES | SIGCHLD, w);
+}
+
+static void one_table_by_clone(struct same_rig *r)
+{
+	one_table(r, make_by_clone);
+}
+
+static int make_by_syscall(struct with_one_table *w)
+{
+	int child = (int)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+	if (child == 0)
+		_exit(reads_other(w));
+	return child;
+}
+
+static void one_table_by_syscall(struct same_rig *r)
+{
+	one_table(r, make_by_syscall);
+}
+
 /* The child has the memory of its parent, which waits. */
 static int writing_clone(void *arg)
 {
@@ -547,6 +631,8 @@ static const struct same_case cases[] = {
 	{ "syscall_clone3", syscall_clone3, SAME_GUARD | SAME_LAZY, 0 },
 	{ "by_clone", by_clone, SAME_LAZY, 0 },
 	{ "by_clone_shared", by_clone_shared, SAME_LAZY, 0 },
+	{ "one_table_by_clone", one_table_by_clone, 0, 0 },
+	{ "one_table_by_syscall", one_table_by_syscall, 0, 0 },
 	{ "by_vfork", by_vfork, SAME_LAZY, 0 },
 	{ "vfork_argument", vfork_argument, SAME_LAZY, 0 },
 	{ "by_spawn", by_spawn, SAME_LAZY, 0 },
