@@ -64,7 +64,7 @@ FORKS void process_after_fork_child(void)
 {
 	int saved = errno;
 
-	thread_passive = 0; /* a fork in the child of a vfork has memory of its own again */
+	thread_passive = thread_vforked = 0; /* a fork in the child of a vfork has memory of its own again */
 	if (filter_silences())
 		return;
 	thread_forked();
@@ -128,6 +128,26 @@ FORKS long process_raw_fork(long number, long a, long b, long c, long d, long e)
  */
 static __thread bool left_guard __attribute__((tls_model("initial-exec")));
 
+/* What the parent believes to be blocked: the child, which has its record, may set masks. */
+enum { NESTED = 4 };
+static __thread uint64_t believed[NESTED] __attribute__((tls_model("initial-exec")));
+
+static void begin_vfork(void)
+{
+	if (thread_self_record && thread_vforked < NESTED)
+		believed[thread_vforked] = thread_self_record->masked;
+	thread_vforked++;
+	thread_passive++; /* a handler that comes now leaves the guard alone */
+}
+
+static void end_vfork(void)
+{
+	thread_passive--;
+	thread_vforked--;
+	if (thread_self_record && thread_vforked < NESTED)
+		thread_self_record->masked = believed[thread_vforked];
+}
+
 void vfork_prepare(void);
 long vfork_done(long result);
 
@@ -138,7 +158,7 @@ void vfork_prepare(void)
 
 	if (!hook_passive())
 		landing_open_all();
-	thread_passive++; /* a handler that comes now leaves the guard alone */
+	begin_vfork();
 	if (first && guard_leave()) /* the call is not libc's, and its child returns first */
 		left_guard = true;
 	errno = saved;
@@ -146,7 +166,7 @@ void vfork_prepare(void)
 
 long vfork_done(long result)
 {
-	thread_passive--;
+	end_vfork();
 	if (!thread_passive && left_guard) {
 		left_guard = false;
 		guard_enter();
@@ -198,9 +218,11 @@ static int clone_shared_memory(struct clone_start *start, void *stack, int flags
 		shunt_stand_aside();
 	}
 	landing_open_all();
-	thread_passive += waits;
+	if (waits)
+		begin_vfork();
 	pid = REAL(clone)(start->fn, stack, flags, start->argument, parent_tid, tls, child_tid);
-	thread_passive -= waits;
+	if (waits)
+		end_vfork();
 	return pid;
 }
 

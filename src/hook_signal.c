@@ -150,6 +150,11 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *old)
 
 /* ---- masks ---- */
 
+static inline bool masks_pass(void)
+{
+	return passive() && !sig_passive_believes();
+}
+
 static int mask_errno(int how, const sigset_t *change, sigset_t *old)
 {
 	int error = sig_mask(how, change, old);
@@ -162,14 +167,14 @@ static int mask_errno(int how, const sigset_t *change, sigset_t *old)
 
 EXPORT int sigprocmask(int how, const sigset_t *change, sigset_t *old)
 {
-	if (passive())
+	if (masks_pass())
 		return REAL(sigprocmask)(how, change, old);
 	return mask_errno(how, change, old);
 }
 
 EXPORT int pthread_sigmask(int how, const sigset_t *change, sigset_t *old)
 {
-	if (passive())
+	if (masks_pass())
 		return REAL(pthread_sigmask)(how, change, old);
 	return sig_mask(how, change, old);
 }
@@ -187,17 +192,17 @@ static int bsd_mask(int how, int mask)
 
 EXPORT int sigblock(int mask)
 {
-	return passive() ? REAL(sigblock)(mask) : bsd_mask(SIG_BLOCK, mask);
+	return masks_pass() ? REAL(sigblock)(mask) : bsd_mask(SIG_BLOCK, mask);
 }
 
 EXPORT int sigsetmask(int mask)
 {
-	return passive() ? REAL(sigsetmask)(mask) : bsd_mask(SIG_SETMASK, mask);
+	return masks_pass() ? REAL(sigsetmask)(mask) : bsd_mask(SIG_SETMASK, mask);
 }
 
 EXPORT int siggetmask(void)
 {
-	return passive() ? REAL(siggetmask)() : bsd_mask(SIG_BLOCK, 0);
+	return masks_pass() ? REAL(siggetmask)() : bsd_mask(SIG_BLOCK, 0);
 }
 
 static int one(int how, int signal, sigset_t *old)
@@ -212,12 +217,12 @@ static int one(int how, int signal, sigset_t *old)
 
 EXPORT int sighold(int signal)
 {
-	return passive() ? REAL(sighold)(signal) : one(SIG_BLOCK, signal, NULL);
+	return masks_pass() ? REAL(sighold)(signal) : one(SIG_BLOCK, signal, NULL);
 }
 
 EXPORT int sigrelse(int signal)
 {
-	return passive() ? REAL(sigrelse)(signal) : one(SIG_UNBLOCK, signal, NULL);
+	return masks_pass() ? REAL(sigrelse)(signal) : one(SIG_UNBLOCK, signal, NULL);
 }
 
 EXPORT sighandler_t sigset(int signal, sighandler_t handler)

@@ -161,6 +161,12 @@ int sig_action(int signal, const struct sigaction *action, struct sigaction *old
 int sig_mask(int how, const sigset_t *set, sigset_t *old);
 
 /*
+ * Is this the child of a vfork, with something blocked that the kernel does not know of? Then its
+ * masks go by sig_mask, though its other hooks pass through.
+ */
+bool sig_passive_believes(void);
+
+/*
  * A call takes MASK for its length (ppoll, sigsuspend): INNER gets what the kernel
  * is given, BEFORE what sig_take_back wants. False if a signal was waiting that
  * MASK lets through: it was delivered, and the call ends with EINTR.

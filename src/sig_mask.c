@@ -85,6 +85,39 @@ uint64_t sig_changed(int how, uint64_t before, uint64_t bits)
 	return how == SIG_UNBLOCK ? before & ~bits : bits;
 }
 
+/*
+ * In the child of a vfork. It goes on to another program, so its masks are the kernel's: with the
+ * first that it sets, what was believed to be blocked is so, or is not. The parent, whose record
+ * this is, puts back what it believed.
+ */
+static int passive_mask(struct thread *t, int how, const sigset_t *set, sigset_t *old)
+{
+	sigset_t inner = {{0}}, outer = {{0}};
+	uint64_t before;
+	int saved = errno, error = 0;
+
+	if (set && how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK)
+		return EINVAL;
+	REAL(sigprocmask)(SIG_BLOCK, NULL, &outer);
+	before = sig_bits(&outer) | t->masked;
+	if (set) {
+		sig_set_bits(&inner, sig_changed(how, before, sig_bits(set)));
+		if (REAL(sigprocmask)(SIG_SETMASK, &inner, NULL) < 0)
+			error = errno;
+		else
+			t->masked = 0;
+	}
+	errno = saved;
+	if (old && !error)
+		sig_set_bits(old, before);
+	return error;
+}
+
+bool sig_passive_believes(void)
+{
+	return unlikely(thread_vforked) && thread_self_record && thread_self_record->masked;
+}
+
 int sig_mask(int how, const sigset_t *set, sigset_t *old)
 {
 	struct thread *t = thread_self_record;
@@ -92,6 +125,8 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 	sigset_t inner = {{0}}, outer = {{0}};
 	int saved = errno, error = 0;
 
+	if (sig_passive_believes())
+		return passive_mask(t, how, set, old);
 	if (set) {
 		bits = sig_bits(set);
 		sig_set_bits(&inner, bits & ~SIG_FAULTS);

@@ -31,6 +31,7 @@ enum { BORN = -1, BLOCK = 64 * 1024, DESTRUCTOR_ROUNDS = 4 };
 
 __thread struct thread *thread_self_record __attribute__((tls_model("initial-exec")));
 __thread unsigned char thread_passive __attribute__((tls_model("initial-exec")));
+__thread unsigned char thread_vforked __attribute__((tls_model("initial-exec")));
 
 /* libc's word, since 2.32; absent before, and then nothing is certain. */
 extern char __libc_single_threaded __attribute__((weak));

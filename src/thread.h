@@ -58,6 +58,9 @@ extern __thread struct thread *thread_self_record __attribute__((tls_model("init
  */
 extern __thread unsigned char thread_passive __attribute__((tls_model("initial-exec")));
 
+/* Of these, how often in the child of a vfork: a walk over the stack is passive, too. */
+extern __thread unsigned char thread_vforked __attribute__((tls_model("initial-exec")));
+
 /* The record of this thread, enrolled if need be; NULL when no memory is left. Keeps errno. */
 struct thread *thread_enrol(void);
 

@@ -690,6 +690,59 @@ static void shown_to_vforked(struct same_rig *r)
 	same_write(r);
 }
 
+/* What a program inherits that is started without us. */
+static void starts_after(struct same_rig *r, int how, int signal)
+{
+	static char *const argv[] = { "grep", "-E", "SigBlk|SigIgn", "/proc/self/status", NULL };
+	static char *const environment[] = { NULL };
+	static sigset_t set, old;
+	static int told;
+	pid_t pid;
+
+	sigfillset(&set);
+	if (signal) {
+		sigemptyset(&set);
+		sigaddset(&set, signal);
+	} else if (how == SIG_SETMASK) {
+		sigemptyset(&set);
+	}
+	told = -1;
+	pid = vfork();
+	if (pid == 0) {
+		if (how >= 0) {
+			sigprocmask(how, &set, NULL);
+			sigprocmask(SIG_BLOCK, NULL, &old);
+			told = sigismember(&old, SIGSEGV);
+		}
+		execve("/bin/grep", argv, environment);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	same_say("blocked in the child", told);
+	say_mask();
+	same_write(r);
+	same_read(r);
+}
+
+/* A shell blocks all before it makes a child, and nothing in the child. */
+static void masks_of_vforked(struct same_rig *r)
+{
+	sigset_t full, old;
+
+	sigfillset(&full);
+	starts_after(r, -1, 0);
+	starts_after(r, SIG_BLOCK, SIGSEGV);
+	sigprocmask(SIG_SETMASK, &full, &old);
+	starts_after(r, -1, 0);
+	starts_after(r, SIG_SETMASK, 0);
+	starts_after(r, SIG_UNBLOCK, SIGSEGV);
+	starts_after(r, SIG_UNBLOCK, SIGBUS);
+	starts_after(r, 77, SIGBUS);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	starts_after(r, -1, 0);
+	more(r);
+}
+
 #ifdef __x86_64__
 
 /* ---- a mask that is changed past libc: what was blocked by name is not any more ---- */
@@ -871,6 +924,7 @@ static const struct same_case cases[] = {
 	{ "segv_blocked", segv_blocked, SAME_LAZY, 0 },
 	{ "segv_pending", segv_pending, 0, 0 },
 	{ "segv_pending_early", segv_pending_early, SAME_BARE, 0 },
+	{ "masks_of_vforked", masks_of_vforked, 0, 0 },
 	{ "looking_handler", looking_handler, SAME_LAZY, 0 },
 	{ "looking_under_sigsuspend", looking_under_sigsuspend, SAME_LAZY, 0 },
 	{ "looking_under_ppoll", looking_under_ppoll, SAME_LAZY, 0 },
