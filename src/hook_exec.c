@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "filter.h"
 #include "hook.h"
 #include "landing.h"
 #include "prim.h"
@@ -171,10 +172,29 @@ static bool stays_out(void)
 	return !shunt_live();
 }
 
+/* Standing aside, signals are virtual still, unless no call may be made for it. */
+static void expose(void)
+{
+	if (!filter_silences())
+		sig_expose();
+}
+
+static int hide(int result)
+{
+	int saved = errno;
+
+	if (!filter_silences())
+		sig_hide();
+	errno = saved;
+	return result;
+}
+
+#define EXPOSED(call) (expose(), hide(call))
+
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
 	if (stays_out())
-		return REAL(execve)(path, argv, envp);
+		return EXPOSED(REAL(execve)(path, argv, envp));
 	return EXEC(REAL(execve)(path, argv, ENVIRONMENT(envp)));
 }
 
@@ -186,7 +206,7 @@ EXPORT int execv(const char *path, char *const argv[])
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	if (stays_out())
-		return REAL(execvpe)(file, argv, envp);
+		return EXPOSED(REAL(execvpe)(file, argv, envp));
 	return EXEC(REAL(execvpe)(file, argv, ENVIRONMENT(envp)));
 }
 
@@ -198,7 +218,7 @@ EXPORT int execvp(const char *file, char *const argv[])
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
 	if (stays_out())
-		return REAL(fexecve)(fd, argv, envp);
+		return EXPOSED(REAL(fexecve)(fd, argv, envp));
 	return EXEC(REAL(fexecve)(fd, argv, ENVIRONMENT(envp)));
 }
 
@@ -209,7 +229,7 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 		return -1;
 	}
 	if (stays_out())
-		return REAL(execveat)(dir, path, argv, envp, flags);
+		return EXPOSED(REAL(execveat)(dir, path, argv, envp, flags));
 	return EXEC(REAL(execveat)(dir, path, argv, ENVIRONMENT(envp), flags));
 }
 
@@ -262,14 +282,31 @@ EXPORT int execle(const char *path, const char *arg, ...)
 
 /* ---- fork and exec in one: libc's own child, which runs in our memory and opens nothing ---- */
 
+static bool exposes_mask(void)
+{
+	return !thread_passive && thread_self_record && thread_self_record->masked;
+}
+
+static void expose_mask(void)
+{
+	if (exposes_mask())
+		expose();
+}
+
+static int hide_mask(int result)
+{
+	return exposes_mask() ? hide(result) : result;
+}
+
+#define EXPOSED_MASK(call) (expose_mask(), hide_mask(call))
+
 static void before_spawn(void)
 {
 	if (thread_passive)
 		return;
 	landing_hold();
 	landing_open_all();
-	if (thread_self_record && thread_self_record->masked)
-		sig_expose();
+	expose_mask();
 }
 
 static void after_spawn(void)
@@ -278,8 +315,7 @@ static void after_spawn(void)
 
 	if (thread_passive)
 		return;
-	if (thread_self_record && thread_self_record->masked)
-		sig_hide();
+	hide_mask(0);
 	landing_release();
 	errno = saved;
 }
@@ -290,7 +326,7 @@ EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
 	int error;
 
 	if (stays_out())
-		return REAL(posix_spawn)(pid, path, actions, attributes, argv, envp);
+		return EXPOSED_MASK(REAL(posix_spawn)(pid, path, actions, attributes, argv, envp));
 	before_spawn();
 	error = REAL(posix_spawn)(pid, path, actions, attributes, argv, ENVIRONMENT(envp));
 	after_spawn();
@@ -303,7 +339,7 @@ EXPORT int posix_spawnp(pid_t *pid, const char *path, const posix_spawn_file_act
 	int error;
 
 	if (stays_out())
-		return REAL(posix_spawnp)(pid, path, actions, attributes, argv, envp);
+		return EXPOSED_MASK(REAL(posix_spawnp)(pid, path, actions, attributes, argv, envp));
 	before_spawn();
 	error = REAL(posix_spawnp)(pid, path, actions, attributes, argv, ENVIRONMENT(envp));
 	after_spawn();
@@ -322,8 +358,12 @@ EXPORT FILE *popen(const char *command, const char *mode)
 {
 	FILE *f;
 
-	if (hook_passive())
-		return REAL(popen)(command, mode);
+	if (hook_passive()) {
+		expose_mask();
+		f = REAL(popen)(command, mode);
+		hide_mask(0);
+		return f;
+	}
 	before_spawn();
 	f = REAL(popen)(command, mode);
 	after_spawn();

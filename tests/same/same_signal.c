@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -18,6 +20,10 @@
 
 #ifdef __x86_64__
 #include "inline.h"
+#endif
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
 
 static struct same_rig *rig;
@@ -743,6 +749,37 @@ static void masks_of_vforked(struct same_rig *r)
 	more(r);
 }
 
+/* What a program inherits is what the program that started it sees, also when we stand aside. */
+static void inherited_aside(struct same_rig *r)
+{
+	static char *const argv[] = { "grep", "SigBlk", "/proc/self/status", NULL };
+	static char *const environment[] = { NULL };
+	sigset_t segv;
+	pid_t pid;
+
+	same_say("to stand aside", prctl(PR_SET_SYSCALL_USER_DISPATCH, 77, 0, 0, 0));
+	sigemptyset(&segv);
+	sigaddset(&segv, SIGSEGV);
+	sigaddset(&segv, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &segv, NULL);
+	starts_after(r, -1, 0);
+	starts_after(r, SIG_SETMASK, 0);
+	same_say("posix_spawn", posix_spawn(&pid, "/bin/grep", NULL, NULL, argv, environment));
+	waitpid(pid, NULL, 0);
+	same_say("execve", execve("/no/such/program", argv, environment));
+	say_mask();
+	sigprocmask(SIG_UNBLOCK, &segv, NULL);
+	signal(SIGBUS, SIG_IGN);
+	starts_after(r, -1, 0);
+	pid = fork();
+	if (pid == 0) {
+		execve("/bin/grep", argv, environment);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	more(r);
+}
+
 #ifdef __x86_64__
 
 /* ---- a mask that is changed past libc: what was blocked by name is not any more ---- */
@@ -925,6 +962,7 @@ static const struct same_case cases[] = {
 	{ "segv_pending", segv_pending, 0, 0 },
 	{ "segv_pending_early", segv_pending_early, SAME_BARE, 0 },
 	{ "masks_of_vforked", masks_of_vforked, 0, 0 },
+	{ "inherited_aside", inherited_aside, 0, 0 },
 	{ "looking_handler", looking_handler, SAME_LAZY, 0 },
 	{ "looking_under_sigsuspend", looking_under_sigsuspend, SAME_LAZY, 0 },
 	{ "looking_under_ppoll", looking_under_ppoll, SAME_LAZY, 0 },
