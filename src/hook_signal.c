@@ -35,14 +35,17 @@ static int passive_action(int signal, const struct sigaction *action, struct sig
 	int ret = REAL(sigaction)(signal, action, old);
 
 	if (ret == 0 && old)
-		sig_late_show(sig_late_get(signal), old);
+		sig_show_passive(signal, old);
 	return ret;
 }
 
 static sighandler_t passive_handler(int signal, sighandler_t before)
 {
-	return sig_late_is_front((void *)before) ? (sighandler_t)(void *)sig_late_get(signal).handler
-						 : before;
+	struct sigaction action = {.sa_flags = 0};
+
+	action.sa_handler = before;
+	sig_show_passive(signal, &action);
+	return action.sa_handler;
 }
 
 EXPORT int sigaction(int signal, const struct sigaction *action, struct sigaction *old)

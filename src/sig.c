@@ -732,6 +732,19 @@ void sig_silence(void)
 	table_drop(&mask);
 }
 
+/* Has the kernel HANDLER for SIGNAL? In the child of a vfork that is the child's own affair. */
+static bool kernel_has(int signal, const void *handler)
+{
+	struct kernel_action k;
+
+	return ask_kernel(signal, &k) == 0 && k.handler == handler;
+}
+
+static bool is_ignored(int signal)
+{
+	return is_fault(signal) && table[signal].ours && table[signal].shown.sa_handler == SIG_IGN;
+}
+
 void sig_expose(void)
 {
 	struct thread *t = thread_self_record;
@@ -742,7 +755,7 @@ void sig_expose(void)
 		prim_sigprocmask(SIG_BLOCK, &bits, NULL);
 	ignore.sa_handler = SIG_IGN;
 	for (int s = 1; s < SIGNALS; s++)
-		if (is_fault(s) && table[s].ours && table[s].shown.sa_handler == SIG_IGN)
+		if (is_ignored(s) && kernel_has(s, (const void *)fault_handler))
 			REAL(sigaction)(s, &ignore, NULL);
 }
 
@@ -751,10 +764,20 @@ void sig_hide(void)
 	uint64_t bits = SIG_FAULTS;
 
 	for (int s = 1; s < SIGNALS; s++)
-		if (is_fault(s) && table[s].ours && table[s].shown.sa_handler == SIG_IGN)
+		if (is_ignored(s) && kernel_has(s, (const void *)SIG_IGN))
 			install_ours(s, fault_handler, SA_RESTART);
 	if (thread_self_record && thread_self_record->masked)
 		prim_sigprocmask(SIG_UNBLOCK, &bits, NULL);
+}
+
+void sig_show_passive(int signal, struct sigaction *action)
+{
+	if (signal < 1 || signal >= SIGNALS)
+		return;
+	if (action->sa_sigaction == fault_handler || action->sa_sigaction == ending_handler)
+		*action = table[signal].shown;
+	else
+		sig_late_show(sig_late_get(signal), action);
 }
 
 /* ---- is a handler running? ---- */

@@ -157,6 +157,9 @@ extern _Atomic bool sig_active;
 /* sigaction for the program: 0, or -1 and errno. Signal safe. */
 int sig_action(int signal, const struct sigaction *action, struct sigaction *old);
 
+/* ACTION is what the kernel has, in the child of a vfork: what the program is to see of it. */
+void sig_show_passive(int signal, struct sigaction *action);
+
 /* sigprocmask for the program: 0, or an error number. Signal safe, keeps errno. */
 int sig_mask(int how, const sigset_t *set, sigset_t *old);
 

@@ -696,6 +696,39 @@ static void shown_to_vforked(struct same_rig *r)
 	same_write(r);
 }
 
+/* The same of those that it left alone, and of one that it ignores. */
+static void defaults_shown_to_vforked(struct same_rig *r)
+{
+	static const int asked[] = { SIGSEGV, SIGBUS, SIGSYS, SIGTERM, SIGPIPE };
+	static char *const argv[] = { "grep", "SigIgn", "/proc/self/status", NULL };
+	static char *const environment[] = { NULL };
+	static struct sigaction sa[5];
+	static sighandler_t before[5];
+	pid_t pid;
+
+	signal(SIGBUS, SIG_IGN);
+	same_write(r);
+	same_read(r);
+	pid = vfork();
+	if (pid == 0) {
+		for (int i = 0; i < 5; i++) {
+			sigaction(asked[i], NULL, &sa[i]);
+			before[i] = signal(asked[i], SIG_DFL);
+		}
+		execve("/bin/grep", argv, environment);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	for (int i = 0; i < 5; i++) {
+		same_say("default", sa[i].sa_handler == SIG_DFL);
+		same_say("ignored", sa[i].sa_handler == SIG_IGN);
+		same_say("flags", sa[i].sa_flags & ~0x04000000);
+		same_say("the same", before[i] == sa[i].sa_handler);
+	}
+	same_say_buffer(r);
+	same_write(r);
+}
+
 /* What a program inherits that is started without us. */
 static void starts_after(struct same_rig *r, int how, int signal)
 {
@@ -756,6 +789,7 @@ static void inherited_aside(struct same_rig *r)
 	static char *const environment[] = { NULL };
 	sigset_t segv;
 	pid_t pid;
+	int error;
 
 	same_say("to stand aside", prctl(PR_SET_SYSCALL_USER_DISPATCH, 77, 0, 0, 0));
 	sigemptyset(&segv);
@@ -764,8 +798,9 @@ static void inherited_aside(struct same_rig *r)
 	sigprocmask(SIG_SETMASK, &segv, NULL);
 	starts_after(r, -1, 0);
 	starts_after(r, SIG_SETMASK, 0);
-	same_say("posix_spawn", posix_spawn(&pid, "/bin/grep", NULL, NULL, argv, environment));
+	error = posix_spawn(&pid, "/bin/grep", NULL, NULL, argv, environment);
 	waitpid(pid, NULL, 0);
+	same_say("posix_spawn", error);
 	same_say("execve", execve("/no/such/program", argv, environment));
 	say_mask();
 	sigprocmask(SIG_UNBLOCK, &segv, NULL);
@@ -961,6 +996,7 @@ static const struct same_case cases[] = {
 	{ "segv_blocked", segv_blocked, SAME_LAZY, 0 },
 	{ "segv_pending", segv_pending, 0, 0 },
 	{ "segv_pending_early", segv_pending_early, SAME_BARE, 0 },
+	{ "defaults_shown_to_vforked", defaults_shown_to_vforked, SAME_LAZY, 0 },
 	{ "masks_of_vforked", masks_of_vforked, 0, 0 },
 	{ "inherited_aside", inherited_aside, 0, 0 },
 	{ "looking_handler", looking_handler, SAME_LAZY, 0 },
