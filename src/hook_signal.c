@@ -288,7 +288,7 @@ static void jump(const struct __jmp_buf_tag *env)
 {
 	if (passive())
 		return;
-	sig_jump(env->__mask_was_saved);
+	sig_jump(env->__mask_was_saved, &env->__saved_mask);
 	writers_done();
 }
 

@@ -193,8 +193,8 @@ int sig_take_pending(const sigset_t *set, siginfo_t *info);
 /* Keeps a sent SIGSEGV, SIGBUS or SIGSYS for when T unblocks it. */
 void sig_keep_pending(int signal, const siginfo_t *info);
 
-/* siglongjmp brings a saved mask back. */
-void sig_jump(bool restores_mask);
+/* siglongjmp brings the mask SAVED back, if it does. */
+void sig_jump(bool restores_mask, const sigset_t *saved);
 
 /*
  * CONTEXT's mask is about to become real: what is in it of SIGSEGV and SIGBUS is remembered

@@ -188,17 +188,19 @@ void sig_take_back(uint64_t before)
 }
 
 /*
- * The saved mask is the kernel's, so it does not say what the program believed
- * to have blocked when it was saved: what was last set by name is taken for it.
+ * The saved mask is the kernel's, so it does not say what the program believed to have blocked when
+ * it was saved: what was last set by name is taken for it. But if it lacks what is blocked
+ * since then, it is older than that.
  */
-void sig_jump(bool restores_mask)
+void sig_jump(bool restores_mask, const sigset_t *saved)
 {
 	struct thread *t = thread_self_record;
 
 	if (!t || !restores_mask)
 		return;
 	t->masked = t->masked_base;
-	t->masked_beside = 0;
+	sig_doubt(sig_bits(saved));
+	t->masked_beside &= sig_bits(saved);
 }
 
 void sig_context(ucontext_t *context)

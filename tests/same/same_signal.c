@@ -379,6 +379,31 @@ static void looking_under_ppoll(struct same_rig *r)
 	same_write(r);
 }
 
+/* All is blocked after sigsetjmp, so that siglongjmp unblocks it. */
+static void mask_before_jump(struct same_rig *r)
+{
+	static sigjmp_buf outer;
+	sigset_t full;
+
+	forbidden = guard_page();
+	handle_info(SIGSEGV, note_info, 0);
+	sigfillset(&full);
+	if (sigsetjmp(outer, 1) == 0) {
+		sigprocmask(SIG_SETMASK, &full, NULL);
+		more(r);
+		siglongjmp(outer, 1);
+	}
+	say_mask();
+	if (sigsetjmp(back, 1) == 0)
+		*forbidden = 'x';
+	same_say("seen", seen);
+	sigprocmask(SIG_SETMASK, &full, NULL);
+	if (sigsetjmp(outer, 1) == 0)
+		siglongjmp(outer, 1);
+	say_mask();
+	more(r);
+}
+
 /* ---- masks by syscall() ---- */
 
 /* As libraries ask whether an address can be read: the kernel looks there before it refuses. */
@@ -1002,6 +1027,7 @@ static const struct same_case cases[] = {
 	{ "looking_handler", looking_handler, SAME_LAZY, 0 },
 	{ "looking_under_sigsuspend", looking_under_sigsuspend, SAME_LAZY, 0 },
 	{ "looking_under_ppoll", looking_under_ppoll, SAME_LAZY, 0 },
+	{ "mask_before_jump", mask_before_jump, SAME_LAZY, 0 },
 	{ "probed_by_mask", probed_by_mask, SAME_LAZY, 0 },
 	{ "raw_ppoll", raw_ppoll, 0, 0 },
 	{ "raw_pselect", raw_pselect, 0, 0 },

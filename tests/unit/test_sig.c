@@ -382,9 +382,9 @@ static void lent(void)
 	CHECK(thread_self()->masked == 0);
 	CHECK(!sig_lend(&none, &inner, &before) && got == SIGSEGV);
 	CHECK(sig_lend(&full, &inner, &before));
-	sig_jump(false);
+	sig_jump(false, &none);
 	CHECK(thread_self()->masked == SIG_FAULTS);
-	sig_jump(true);
+	sig_jump(true, &none);
 	CHECK(thread_self()->masked == 0);
 }
 
