@@ -75,7 +75,10 @@ static struct thread *take_free(int tid)
 	return NULL;
 }
 
-/* Threads that ended without telling: their keys' destructors ran out of rounds. */
+/*
+ * Threads that ended without telling: their keys' destructors ran out of rounds. One that told may
+ * end meanwhile, and its record be another's: so it is taken before it is cleared.
+ */
 static void reap(void)
 {
 	int pid = prim_getpid();
@@ -83,12 +86,13 @@ static void reap(void)
 	for (struct thread *t = thread_list(); t; t = t->next) {
 		int tid = t->tid;
 
-		if (tid > 0 && prim_tgkill(pid, tid, 0) == -ESRCH) {
-			for (int i = 0; i < THREAD_HAZARDS; i++)
-				t->hazard[i] = 0;
-			t->stack_lo = t->stack_hi = 0;
-			atomic_compare_exchange_strong(&t->tid, &tid, 0);
-		}
+		if (tid <= 0 || prim_tgkill(pid, tid, 0) != -ESRCH ||
+		    !atomic_compare_exchange_strong(&t->tid, &tid, BORN))
+			continue;
+		for (int i = 0; i < THREAD_HAZARDS; i++)
+			t->hazard[i] = 0;
+		t->stack_lo = t->stack_hi = 0;
+		atomic_store_explicit(&t->tid, 0, memory_order_release);
 	}
 }
 

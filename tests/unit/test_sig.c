@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -540,6 +543,76 @@ static void no_thread_left(void)
 	CHECK(n == 1 && thread_self()->tid == gettid());
 }
 
+#ifdef __x86_64__
+
+enum { NO_THREAD = 0x3ffffff0 };
+static struct thread *reused;
+
+/* While it is asked whether the thread is there, another takes its record, and sends. */
+static void take_record(int signal, siginfo_t *info, void *context)
+{
+	greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)signal;
+	(void)info;
+	r[REG_RAX] = r[REG_RSI] == NO_THREAD ? -ESRCH : 0;
+	if (r[REG_RAX] == 0)
+		return;
+	atomic_store(&reused->tid, gettid());
+	atomic_store(&reused->hazard[0], 7);
+}
+
+static void trap_questions(void)
+{
+	struct sigaction a = { .sa_sigaction = take_record, .sa_flags = SA_SIGINFO };
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(code) / sizeof(*code), code };
+
+	CHECK(sigaction(SIGSYS, &a, NULL) == 0);
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+static int make_none(pthread_t *thread, const pthread_attr_t *attributes, void *(*begin)(void *),
+		     void *argument)
+{
+	(void)thread, (void)attributes, (void)begin, (void)argument;
+	return EAGAIN;
+}
+
+static void reaped_too_late(void)
+{
+	pthread_t thread;
+
+	start();
+	CHECK(thread_create(&thread, NULL, NULL, NULL, make_none) == EAGAIN);
+	for (struct thread *t = thread_list(); t; t = t->next)
+		if (t != thread_self()) {
+			reused = t;
+			atomic_store(&t->tid, gettid());
+		}
+	CHECK(reused != NULL);
+	trap_questions();
+	atomic_store(&reused->tid, NO_THREAD);
+	CHECK(thread_create(&thread, NULL, NULL, NULL, make_none) == EAGAIN);
+	CHECK(reused->tid == gettid() && reused->hazard[0] == 7);
+}
+
+#else
+
+static void reaped_too_late(void)
+{
+}
+
+#endif
+
 /* ---- the tests ---- */
 
 #define FINE(body)                                                                                \
@@ -561,6 +634,7 @@ FINE(stacks)
 FINE(handler_on_stack)
 FINE(births)
 FINE(no_thread_left)
+FINE(reaped_too_late)
 
 static void test_ending_default(void **state)
 {
@@ -623,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_handler_waits), cmocka_unit_test(test_nodefer_waits),
 		cmocka_unit_test(test_stacks), cmocka_unit_test(test_handler_on_stack),
 		cmocka_unit_test(test_births), cmocka_unit_test(test_no_thread_left),
+		cmocka_unit_test(test_reaped_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
