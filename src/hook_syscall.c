@@ -200,6 +200,19 @@ static void prepare(long number, const long arg[6])
 	landing_open_all();
 }
 
+/* True: it was made, in vain. */
+static bool executes(long number, const long arg[6], struct syscall_way *way)
+{
+	if (number == SYS_execve)
+		way->result = execve((const char *)arg[0], (char *const *)arg[1], (char *const *)arg[2]);
+	else if (number == SYS_execveat)
+		way->result = execveat((int)arg[0], (const char *)arg[1], (char *const *)arg[2],
+				       (char *const *)arg[3], (int)arg[4]);
+	else
+		return false;
+	return true;
+}
+
 struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, long e, long f)
 {
 	struct syscall_way way = {(void *)REAL(syscall), 0};
@@ -223,6 +236,8 @@ struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, 
 	if (guard_notes(number, (const unsigned long *)arg, &result)) {
 		way = (struct syscall_way){ NULL, -1 };
 		errno = (int)-result;
+	} else if (executes(number, arg, &way)) {
+		way.function = NULL;
 	}
 	return way;
 }

@@ -840,6 +840,36 @@ static void inherited_aside(struct same_rig *r)
 	more(r);
 }
 
+/* The same by syscall(). */
+static void raw_exec(struct same_rig *r)
+{
+	static char *const argv[] = { "grep", "SigBlk", "/proc/self/status", NULL };
+	static char *const environment[] = { NULL };
+	sigset_t segv;
+	pid_t pid;
+
+	sigemptyset(&segv);
+	sigaddset(&segv, SIGSEGV);
+	sigaddset(&segv, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &segv, NULL);
+	for (int i = 0; i < 2; i++) {
+		pid = fork();
+		if (pid == 0) {
+			if (i == 0)
+				syscall(SYS_execve, "/bin/grep", argv, environment);
+			else
+				syscall(SYS_execveat, AT_FDCWD, "/bin/grep", argv, environment, 0);
+			_exit(1);
+		}
+		waitpid(pid, NULL, 0);
+	}
+	same_say("execve", syscall(SYS_execve, "/no/such/program", argv, environment));
+	same_say("execve of nothing", syscall(SYS_execve, NULL, NULL, NULL));
+	same_say("execveat", syscall(SYS_execveat, -1, "", argv, NULL, 0));
+	say_mask();
+	more(r);
+}
+
 #ifdef __x86_64__
 
 /* ---- a mask that is changed past libc: what was blocked by name is not any more ---- */
@@ -1023,6 +1053,7 @@ static const struct same_case cases[] = {
 	{ "segv_pending_early", segv_pending_early, SAME_BARE, 0 },
 	{ "defaults_shown_to_vforked", defaults_shown_to_vforked, SAME_LAZY, 0 },
 	{ "masks_of_vforked", masks_of_vforked, 0, 0 },
+	{ "raw_exec", raw_exec, SAME_LAZY, 0 },
 	{ "inherited_aside", inherited_aside, 0, 0 },
 	{ "looking_handler", looking_handler, SAME_LAZY, 0 },
 	{ "looking_under_sigsuspend", looking_under_sigsuspend, SAME_LAZY, 0 },
