@@ -273,11 +273,11 @@ static bool spread(const struct segments *s, unsigned from, unsigned to, size_t 
 /*
  * An error after a part was sent is the next call's; one that the kernel forgot meanwhile is owed.
  */
-ssize_t engine_stop_at(struct fd_entry *e, size_t total, ssize_t r)
+ssize_t engine_stop_at(struct fd_entry *e, uint32_t generation, size_t total, ssize_t r)
 {
 	if (total == 0)
 		return r;
-	if (r == -ECONNRESET || r == -ETIMEDOUT)
+	if ((r == -ECONNRESET || r == -ETIMEDOUT) && e->generation == generation)
 		fd_owe(e, (int)-r);
 	return (ssize_t)total;
 }
@@ -310,7 +310,7 @@ ssize_t engine_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 				return ENGINE_PLAINLY;
 		}
 		if (r < 0)
-			return engine_stop_at(e, total, r);
+			return engine_stop_at(e, generation, total, r);
 		total += (size_t)r;
 		if (!spread(s, i, next, (size_t)r, sent))
 			break;

@@ -241,12 +241,25 @@ EXPORT ssize_t pwritev64(int fd, const struct iovec *iov, int count, off64_t at)
 	PWRITE_BODY(pwritev64, fd, PIECES(iov, count), fd, iov, count, at);
 }
 
+/* At -1 these two are writev, and may be for a socket. */
+static bool owes_instead(int fd, off_t at)
+{
+	if (at != -1 || hook_passive())
+		return false;
+	writers_note(fd);
+	return unlikely(fd_debts) && send_owes(fd);
+}
+
 EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags)
 {
+	if (owes_instead(fd, at))
+		return -1;
 	PWRITE_BODY(pwritev2, fd, PIECES(iov, count), fd, iov, count, at, flags);
 }
 
 EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off64_t at, int flags)
 {
+	if (owes_instead(fd, at))
+		return -1;
 	PWRITE_BODY(pwritev64v2, fd, PIECES(iov, count), fd, iov, count, at, flags);
 }

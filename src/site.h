@@ -60,7 +60,7 @@ static inline bool site_names_next(const struct site *site)
 	return relaxed(site->wanted) && relaxed(site->stats) != SITE_LATER;
 }
 
-/* The site of CALLER. Never NULL: when the table is full, one that never learns. */
+/* The site of CALLER. Never NULL: when the table is full, one that all others share, without a name. */
 struct site *site_of(const void *caller);
 
 /*

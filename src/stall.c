@@ -375,7 +375,8 @@ static enum outcome progress(struct call *c, size_t n, size_t r)
 	advance(c, r);
 	if (!file || r == asked)
 		return GO_ON;
-	engine_note_swallowed(c->fd, c->e);
+	if (c->e->generation == c->generation)
+		engine_note_swallowed(c->fd, c->e);
 	return END;
 }
 
@@ -404,7 +405,7 @@ static ssize_t send_pieces(struct call *c, enum verdict *why)
 			*why = c->why;
 		return ENGINE_PLAINLY;
 	}
-	return engine_stop_at(c->e, c->total, r);
+	return engine_stop_at(c->e, c->generation, c->total, r);
 }
 
 ssize_t stall_send(int fd, struct fd_entry *e, struct segments *s, int flags, size_t sent[SEGMENTS],
