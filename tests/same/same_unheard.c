@@ -399,6 +399,74 @@ static void becomes_passed(struct same_rig *r)
 	packets(r, number, pair[1]);
 }
 
+/* ---- numbers that the program was never given, closed by syscall() ---- */
+
+/* The first number from 256 on that is FILE, which the program does not have there. */
+static int hidden(const char *file)
+{
+	char link[64], name[512];
+	size_t length = strlen(file);
+
+	for (int fd = 256; fd < 65536; fd++) {
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		n = readlink(link, name, sizeof(name));
+		if (n > (ssize_t)length && memcmp(name + n - length, file, length) == 0)
+			return fd;
+	}
+	return 1000; /* plain */
+}
+
+/* What was kept at that number would be another file's soon. */
+static void then_other_files(struct same_rig *r)
+{
+	int other = open("../other", O_RDONLY), data = r->source;
+
+	r->source = other;
+	same_loop(r, SAME_ROUNDS);
+	close(data);
+	r->source = open("../data", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	r->source = other;
+	same_loop(r, 4);
+	same_read(r);
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void close_hidden(struct same_rig *r)
+{
+	same_write(r);
+	same_say("close", syscall(SYS_close, hidden("/data")));
+	then_other_files(r);
+}
+
+static void dup_of_hidden(struct same_rig *r)
+{
+	same_write(r);
+	same_say("dup3", syscall(SYS_dup3, hidden("/data"), 50, 0));
+	then_other_files(r);
+}
+
+static void dup3_over_hidden(struct same_rig *r)
+{
+	int n = hidden("/data");
+
+	same_write(r);
+	same_say("dup3", syscall(SYS_dup3, 0, n, 0) == n);
+	then_other_files(r);
+}
+
+static void close_range_hidden(struct same_rig *r)
+{
+	same_write(r);
+	same_say("close_range", syscall(SYS_close_range, hidden("/data"), ~0U, 0));
+	same_say("of nothing", syscall(SYS_close_range, 5, 4, 0));
+	same_say("with bad flags", syscall(SYS_close_range, 1000, ~0U, 1 << 20));
+	then_other_files(r);
+}
+
 static const struct same_case cases[] = {
 	{ "then_write", then_write, SAME_LAZY, 0 },
 	{ "then_write_to_file", then_write_to_file, 0, 0 },
@@ -420,6 +488,10 @@ static const struct same_case cases[] = {
 	{ "becomes_socketpair", becomes_socketpair, 0, 131072 },
 	{ "becomes_dup", becomes_dup, 0, 131072 },
 	{ "becomes_passed", becomes_passed, 0, 131072 },
+	{ "close_hidden", close_hidden, 0, 0 },
+	{ "dup_of_hidden", dup_of_hidden, 0, 0 },
+	{ "dup3_over_hidden", dup3_over_hidden, 0, 0 },
+	{ "close_range_hidden", close_range_hidden, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 
