@@ -549,6 +549,26 @@ static struct source *find_prepared(const struct stat *st)
 	return s;
 }
 
+/*
+ * Our duplicate of S, of which landings know by now, is closed here and now; or, where another thread
+ * needs it still, for good not at all: see close_locked. With the set locked, so that one that is
+ * just being closed is waited for.
+ */
+static void close_before_lock(struct source *s, enum source_use use)
+{
+	struct lock *lock = &set_lock[source_index(s) / WAYS];
+	struct lock_held held;
+
+	lock_take(lock, &held);
+	let_go(s);
+	if (s->fd >= 0) {
+		s->locked = true;
+		if (use != SOURCE_FLAGS)
+			set_lock_state(s->device, s->inode, NEVER_AGAIN);
+	}
+	lock_drop(lock, &held);
+}
+
 void source_before_use(int fd, enum source_use use)
 {
 	enum lock_state state = use == SOURCE_WHOLE_LOCK ? HELD_WHOLE : NEVER_AGAIN;
@@ -574,13 +594,7 @@ void source_before_use(int fd, enum source_use use)
 		landing_open_source((int)(s - sources));
 		lease_end(s);
 		mapping_forget_source((int)(s - sources));
-		source_reap((int)(s - sources));
-		if (s->fd >= 0) {
-			/* another thread is sending from it: see close_locked */
-			s->locked = true;
-			if (use != SOURCE_FLAGS)
-				set_lock_state(st.st_dev, st.st_ino, NEVER_AGAIN);
-		}
+		close_before_lock(s, use);
 	}
 }
 
