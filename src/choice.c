@@ -89,7 +89,7 @@ static unsigned units(const struct choice *c, enum choice_way way)
 	return n < CHOICE_UNITS ? n : CHOICE_UNITS;
 }
 
-/* The mean of the middle half; 0 where a trial begins just now in another process, and there is none. */
+/* The mean of the middle half; 0 if there is none, since another process begins a trial just now. */
 static uint64_t middle(const struct choice *c, enum choice_way way)
 {
 	unsigned n = units(c, way), from = n / 4;

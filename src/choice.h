@@ -28,8 +28,8 @@ enum choice_way { CHOICE_LAND, CHOICE_PLAIN, CHOICE_MEASURE };
 
 enum {
 	CHOICE_TABLE = 64,     /* rows; when they are all taken, what comes then lands */
-	CHOICE_FIRST = 64,     /* chunks that land before the first trial; of 32 KiB and more of a long */
-	CHOICE_LATE = 4096,    /* file, where it was seen to pay on every machine so far, these */
+	CHOICE_FIRST = 64,     /* chunks that land before the first trial; of a long file, where 32 KiB */
+	CHOICE_LATE = 4096,    /* and more were seen to pay on every machine so far, these */
 	CHOICE_CROWD = 32,     /* where more are landed at a time the first trial begins at once */
 	CHOICE_TURN = 4,       /* units in a row that go one way */
 	CHOICE_ENOUGH = 4,     /* units of each way that decide if they lie apart */
@@ -37,8 +37,8 @@ enum {
 	CHOICE_PATIENCE = 65536, /* chunks after which a trial that has not decided is given up */
 	CHOICE_AGAIN = 16384,  /* chunks until the next trial: this, twice, four times ... as many */
 	CHOICE_LEVELS = 7,
-	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none; where more was on its way than */
-	CHOICE_CROWDED = 4,    /* was followed, of less than the 4th: tables were not as full as they will be */
+	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none; where not all was followed, */
+	CHOICE_CROWDED = 4,    /* of less than the 4th: tables were not as full as they will be */
 	CHOICE_MAPPED = 128,   /* in the class: chunks of a mapping, for which nothing is armed */
 	CHOICE_STREAM = 256,   /* in the class: of a socket or a pipe */
 };

@@ -41,8 +41,8 @@ ssize_t engine_end_truncated(int fd, enum verdict *why);
 bool engine_kernel_cannot(const struct segment *g, ssize_t r);
 
 /*
- * The result of a call of which TOTAL bytes went before R, an error; GENERATION was E's when it began:
- * what the number means by now owes nothing.
+ * The result of a call of which TOTAL bytes went before R, an error; GENERATION was E's when it
+ * began: what the number means by now owes nothing.
  */
 ssize_t engine_stop_at(struct fd_entry *e, uint32_t generation, size_t total, ssize_t r);
 

@@ -20,18 +20,18 @@ struct pair;
 struct fd_entry {
 	_Atomic uint32_t generation; /* changes when the number comes to mean something else */
 	_Atomic uint8_t kind;        /* enum stats_kind; UNKNOWN: not looked at yet */
-	_Atomic uint8_t refusal;     /* enum verdict: why it cannot be a source or sink; REWRITTEN: it can */
-	_Atomic bool no_file;        /* known not to be a regular file, even if the kind is not looked up yet */
+	_Atomic uint8_t refusal;     /* enum verdict: why it is no source or sink; REWRITTEN: it can be */
+	_Atomic bool no_file;        /* known to be no regular file, though the kind may not be known */
 	_Atomic bool ours;           /* one of shunt's own */
 	_Atomic uint8_t stream;      /* enum verdict + 1: may it be read by splice? 0: not asked yet */
-	_Atomic uint8_t log2;        /* of the size that a regular file had when it was looked at; 0: not known */
+	_Atomic uint8_t log2;        /* of the size that a file had when it was looked at; 0: not known */
 	_Atomic bool timeout;        /* a socket with SO_SNDTIMEO */
 	_Atomic bool readable;       /* open() made it, to be read, without O_DIRECT */
-	_Atomic uint8_t born;        /* enum stats_kind: SOCKET if it was made as one, what its listener is if that is known */
+	_Atomic uint8_t born;        /* enum stats_kind: SOCKET, or what its listener is known to be */
 	_Atomic uint32_t identity;   /* of the inode: source_identity(); regular files only */
 	_Atomic int source;          /* index of its struct source + 1; 0: none yet */
 	_Atomic int owed;            /* an errno that sendfile swallowed: the next call returns it */
-	_Atomic int writer;          /* the only thread that ever wrote, negative for several: writers.h */
+	_Atomic int writer;          /* who alone ever wrote, negative for several: writers.h */
 	_Atomic bool noted;          /* all writes since its birth are noted in writer */
 	_Atomic int fed;             /* source:lease: index + 1 of the source last sent here ... */
 	_Atomic uint64_t fed_bytes;  /* ... and how much of it so far */

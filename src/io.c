@@ -180,7 +180,7 @@ bool io_read_begin(int fd, void *buf, size_t n, off_t at, const void *caller, st
 		if (n)
 			sleep_before(fd);
 		else
-			sleep_settle(); /* read does not wait for no bytes, recv does: no second is waited first */
+			sleep_settle(); /* read does not wait for no bytes, recv does */
 	}
 	return false;
 }

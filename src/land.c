@@ -512,7 +512,7 @@ static enum verdict bind_source(struct attempt *a, struct fd_entry *e)
 	a->asked = true;
 	/* most files are small, and the questions are many */
 	if (a->st.st_size > 0 && (size_t)a->st.st_size < (config.min ? config.min : MIN_ALIGNED))
-		e->refusal = VERDICT_NEAR_END; /* for as long as it is open: should it grow, it is read plainly */
+		e->refusal = VERDICT_NEAR_END; /* while it is open: should it grow, it is read plainly */
 	if (a->st.st_size > 0 && (a->at == LAND_AT_OFFSET ? 0 : a->at) > a->st.st_size - (off_t)a->n)
 		return VERDICT_NEAR_END;
 	v = source_bind(a->fd, e, &a->st);
@@ -597,6 +597,6 @@ ssize_t land_read(int fd, struct fd_entry *e, void *buf, size_t n, off_t at, con
 	if (a.ahead && *why == VERDICT_REWRITTEN)
 		ret = put_head(&a, sequence, why);
 	if (*why == VERDICT_CHANGED || source_at(a.source)->verdict != VERDICT_REWRITTEN)
-		source_unbind(e, false); /* the number means another file by now, or the file must be judged again */
+		source_unbind(e, false); /* another file by now, or it must be judged again */
 	return ret;
 }

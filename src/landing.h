@@ -53,11 +53,11 @@ struct landing {
 	_Atomic uint8_t looks;      /* into this chunk, so far */
 	unsigned calls;             /* system calls that the read has cost, for the accounts */
 	struct patience patience;   /* what is learned of this buffer */
-	_Atomic uint32_t alone_at;  /* no other shares a page with so many bytes of the buffer, as of ... */
+	_Atomic uint32_t alone_at;  /* so many bytes of the buffer share no page with others, as of ... */
 	_Atomic size_t alone_for;   /* ... this number of armings */
 	_Atomic bool freed;         /* its block was given back since the last read */
 	_Atomic bool turned;        /* opened for the trial of another way: meter.h */
-	_Atomic bool returns;       /* it was read into again after that: freed pages stay armed, and mean nothing */
+	_Atomic bool returns;       /* it was read into again after that: freed pages stay armed */
 };
 
 /*

@@ -24,7 +24,7 @@ struct lock_thread {
 	unsigned depth;  /* locks that it holds, or is about to */
 	unsigned handled; /* handlers of the program's that were called by way of ours, ... */
 	int signal;      /* ... the last of them for this */
-	bool late;       /* a handler waits for the last of them to be let go; all signals are blocked, ... */
+	bool late;       /* a handler waits for the last of them; all signals are blocked, ... */
 	uint64_t mask;   /* ... and this is what is blocked after it */
 };
 

@@ -41,14 +41,14 @@ static inline bool meter_on(void)
 }
 
 /*
- * Is a chunk of N bytes, read from FD (a file or a stream) into BUF at SITE, to land? REWRITTEN, or why not, and for how
- * long, to PASS, or NULL. *M gets the unit that it is in, or NULL; then the clock runs, and
+ * Is a chunk of N bytes, read from FD (a file or a stream) into BUF at SITE, to land? REWRITTEN, or why
+ * not, and for how long, to PASS, or NULL. *M gets the unit that it is in, or NULL; then the clock runs, and
  * meter_read stops it.
  */
 enum verdict meter_chunk(int fd, struct fd_entry *e, const void *buf, size_t n, struct site *site,
 			 struct pass *pass, struct meter **m);
 
-/* The read of a chunk of M is over, with RET. 0 ends the unit; a stream that has nothing now does not. */
+/* The read of a chunk of M is over, with RET. 0 ends the unit; a stream that has nothing does not. */
 void meter_read(struct meter *m, ssize_t ret);
 
 /* FD was read, but not by meter_chunk's leave. */

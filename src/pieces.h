@@ -54,7 +54,7 @@ static inline bool pieces_none(const void *buf, size_t n)
 	return p >= g->lo && p < g->hi && n <= g->hi - p && g->changes == relaxed(mapping_changes);
 }
 
-/* While something is mapped: need a write of N bytes at BUF to FD by CALLER only be made, and counted? */
+/* With files mapped: is a write of N bytes at BUF to FD by CALLER only to be made, and counted? */
 static inline bool pieces_pass(const void *buf, size_t n, int fd, const void *caller)
 {
 	return pieces_go_on(buf, n, fd, caller) || (pieces_none(buf, n) && fd_is_known_stream(fd));

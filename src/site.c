@@ -22,7 +22,8 @@ enum { LARGE = 128 * 1024, VAST = 1024 * 1024 };
 
 static LARGE_TABLE struct site sites[SITES];
 static _Atomic bool used;
-static struct site nowhere = { .caller = 1, .stats = SITE_NONE }; /* of all others, when the table is full */
+/* Of all others, when the table is full. */
+static struct site nowhere = { .caller = 1, .stats = SITE_NONE };
 
 static unsigned hash(uintptr_t caller)
 {

@@ -550,8 +550,8 @@ static struct source *find_prepared(const struct stat *st)
 }
 
 /*
- * Our duplicate of S, of which landings know by now, is closed here and now; or, where another thread
- * needs it still, for good not at all: see close_locked. With the set locked, so that one that is
+ * Our duplicate of S, which nothing lands from any more, is closed here and now; or, where another
+ * thread needs it still, not at all: see close_locked. With the set locked, so that one that is
  * just being closed is waited for.
  */
 static void close_before_lock(struct source *s, enum source_use use)

@@ -286,7 +286,7 @@ void watch_written(const void *buf, size_t n, int fd, struct fd_entry *sink,
 	if (relaxed(w->base) == lo) {
 		cover(w, lo, hi, fd, sink, write_site, why);
 		if (relaxed(w->written) < relaxed(w->length))
-			remember(lo, relaxed(w->length)); /* the rest begins further on, perhaps in a thread that did not read */
+			remember(lo, relaxed(w->length)); /* for the rest, perhaps in another thread */
 		return;
 	}
 	for (int i = 0; i < RECENT; i++) {
