@@ -262,17 +262,52 @@ static void leave_pipes(const struct segments *s)
 			stream_leave(s->seg[i].l->stream, s->seg[i].pipe);
 }
 
-static void set_hazards(const struct segments *s, struct thread *t)
+/*
+ * A write that is going on further down on the stack was cut short by the handler that this one is made
+ * in: what it has pinned stays, since the kernel may repeat its call. Else it was left for good.
+ */
+static unsigned first_pin(const struct segments *s, const struct thread *t, unsigned needed)
+{
+	unsigned used = relaxed(t->pins);
+
+	return (uintptr_t)s < t->pinner && used + needed <= THREAD_HAZARDS ? used : 0;
+}
+
+static unsigned sources_of(const struct segments *s)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->count; i++)
+		n += segment_is_file(&s->seg[i]) && s->seg[i].source >= 0;
+	return n;
+}
+
+static void set_hazards(struct segments *s, struct thread *t)
+{
+	unsigned needed = sources_of(s), used = relaxed(t->pins), n = first_pin(s, t, needed);
+
+	s->first_pin = n;
+	s->pinner = n ? t->pinner : 0;
+	t->pinner = (uintptr_t)s;
+	atomic_signal_fence(memory_order_seq_cst);
+	set_relaxed(t->pins, n + needed); /* a handler that comes now takes those behind */
+	atomic_signal_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < s->count; i++)
 		if (segment_is_file(&s->seg[i]) && s->seg[i].source >= 0)
 			set_relaxed(t->hazard[n++], s->seg[i].source + 1);
-	while (n < THREAD_HAZARDS && atomic_load_explicit(&t->hazard[n], memory_order_relaxed))
+	while (n < used)
 		set_relaxed(t->hazard[n++], 0);
 	if (!thread_single())
 		atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void clear_hazards(const struct segments *s, struct thread *t)
+{
+	for (unsigned i = s->first_pin; i < relaxed(t->pins); i++)
+		atomic_store_explicit(&t->hazard[i], 0, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	t->pinner = s->pinner;
+	set_relaxed(t->pins, s->first_pin);
 }
 
 static bool unchanged(const struct segments *s)
@@ -293,11 +328,15 @@ bool segments_pin(struct segments *s)
 	/*
 	 * who lets a source go first takes its meaning from the landing, then looks at the hazards
 	 */
-	if (likely(!s->streams))
-		return unchanged(s);
-	if (hold_pipes(s) && unchanged(s) && seek_pipes(s))
-		return true;
-	leave_pipes(s);
+	if (likely(!s->streams)) {
+		if (likely(unchanged(s)))
+			return true;
+	} else {
+		if (hold_pipes(s) && unchanged(s) && seek_pipes(s))
+			return true;
+		leave_pipes(s);
+	}
+	clear_hazards(s, t);
 	return false;
 }
 
@@ -319,10 +358,8 @@ bool segment_is_pinned(const struct segment *g)
 
 void segments_unpin(const struct segments *s)
 {
-	struct thread *t = thread_self_record;
-
-	for (int i = 0; t && i < THREAD_HAZARDS && atomic_load_explicit(&t->hazard[i], memory_order_relaxed); i++)
-		atomic_store_explicit(&t->hazard[i], 0, memory_order_release);
+	if (thread_self_record)
+		clear_hazards(s, thread_self_record);
 	if (s->streams)
 		leave_pipes(s);
 }

@@ -39,6 +39,8 @@ struct segments {
 	bool filled;            /* and the rest was sent from memory (stall.h) */
 	enum verdict why;       /* why something that is mapped is memory here; REWRITTEN: nothing is */
 	size_t left;            /* of what one call can write */
+	unsigned first_pin;     /* of this thread's (thread.h), */
+	uintptr_t pinner;       /* and whose they were before */
 	struct segment seg[SEGMENTS];
 };
 
@@ -70,6 +72,7 @@ bool segments_pin(struct segments *s);
  */
 bool segment_is_pinned(const struct segment *g);
 
+/* Also in a handler that came in the middle of a write of this thread's: what that has pinned stays. */
 void segments_unpin(const struct segments *s);
 
 #endif

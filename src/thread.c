@@ -75,6 +75,14 @@ static struct thread *take_free(int tid)
 	return NULL;
 }
 
+static void unpin_all(struct thread *t)
+{
+	for (int i = 0; i < THREAD_HAZARDS; i++)
+		t->hazard[i] = 0;
+	t->pins = 0;
+	t->pinner = 0;
+}
+
 /*
  * Threads that ended without telling: their keys' destructors ran out of rounds. One that told may
  * end meanwhile, and its record be another's: so it is taken before it is cleared.
@@ -89,8 +97,7 @@ static void reap(void)
 		if (tid <= 0 || prim_tgkill(pid, tid, 0) != -ESRCH ||
 		    !atomic_compare_exchange_strong(&t->tid, &tid, BORN))
 			continue;
-		for (int i = 0; i < THREAD_HAZARDS; i++)
-			t->hazard[i] = 0;
+		unpin_all(t);
 		t->stack_lo = t->stack_hi = 0;
 		atomic_store_explicit(&t->tid, 0, memory_order_release);
 	}
@@ -129,8 +136,7 @@ static struct thread *take(int tid)
 		t = grow(tid);
 	if (!t)
 		return NULL;
-	for (int i = 0; i < THREAD_HAZARDS; i++)
-		t->hazard[i] = 0;
+	unpin_all(t);
 	t->several = NULL;
 	t->landed = NULL;
 	t->stack_lo = t->stack_hi = 0;
@@ -145,8 +151,7 @@ static struct thread *take(int tid)
 
 static void release(struct thread *t)
 {
-	for (int i = 0; i < THREAD_HAZARDS; i++)
-		t->hazard[i] = 0;
+	unpin_all(t);
 	t->several = NULL;
 	t->stack_lo = t->stack_hi = 0;
 	tally_end(&t->tallies);

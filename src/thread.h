@@ -26,6 +26,8 @@ struct thread {
 	_Atomic int tid;        /* 0: the record is free; -1: kept for a thread that is being born */
 	/* sources (index + 1) that this thread may be sending from: they are not closed */
 	_Atomic int hazard[THREAD_HAZARDS];
+	_Atomic unsigned pins;  /* so many of these are in use, */
+	uintptr_t pinner;       /* the last of them by the write whose segments lie here, on the stack */
 	struct landing *landed; /* what it read into last; NULL: nothing yet */
 	_Atomic(const struct fd_entry *) several; /* what it is sending to by several calls: writers.h */
 	/* the stack it runs on, [lo, hi); 0 when not known */

@@ -695,6 +695,81 @@ static void storm_over_little_room(struct same_rig *r)
 	storm_over(r, 5 * SAME_CHUNK, 3 * SAME_CHUNK);
 }
 
+static struct { int pair[2], calls; char *buf, *room; } meeting;
+
+/* Takes all that has come out of PAIR, as far as it fits into ROOM. */
+static ssize_t take(int fd, char *room, size_t n)
+{
+	ssize_t got = 0, k;
+
+	while ((size_t)got < n && (k = recv(fd, room + got, n - (size_t)got, MSG_DONTWAIT)) > 0)
+		got += k;
+	return got;
+}
+
+/*
+ * Comes when a write waits for room: sends a file itself, ends all that the program has of the one that is being
+ * written, and reads a third. The second time it makes room.
+ */
+static void meet(int signal)
+{
+	static char is[SAME_CHUNK];
+	int pair[2];
+
+	(void)signal;
+	if (meeting.calls++) {
+		take(meeting.pair[1], meeting.room, 8 * SAME_CHUNK);
+		return;
+	}
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	for (int i = 1; i < 3; i++) {
+		int fd = open(i == 1 ? "../other" : "third", O_RDONLY);
+		char *p = meeting.buf + i * SAME_CHUNK;
+
+		same_get(fd, p, SAME_CHUNK);
+		if (i == 2)
+			break;
+		wrong += write(pair[0], p, SAME_CHUNK) != SAME_CHUNK;
+		take(pair[1], is, SAME_CHUNK);
+		((volatile char *)meeting.buf)[SAME_CHUNK / 2] ^= 0;
+		close(rig->source);
+	}
+}
+
+/*
+ * A write of which nothing went yet is repeated by the kernel behind a handler (SA_RESTART): what it is
+ * sent from is still what it was.
+ */
+static void handler_sends_meanwhile(struct same_rig *r)
+{
+	struct itimerval soon = { { 0, 150000 }, { 0, 150000 } }, never = { { 0, 0 }, { 0, 0 } };
+	char *truth = malloc(SAME_CHUNK), *full = malloc(8 * SAME_CHUNK);
+	ssize_t filled, k;
+
+	same_copy_file("../other", "third");
+	rig = r;
+	meeting.buf = mmap(NULL, 3 * SAME_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	meeting.room = full;
+	socketpair(AF_UNIX, SOCK_STREAM, 0, meeting.pair);
+	for (int i = 0; i < SAME_ROUNDS; i++) {
+		same_get(r->source, meeting.buf, SAME_CHUNK);
+		wrong += write(meeting.pair[0], meeting.buf, SAME_CHUNK) != SAME_CHUNK;
+		take(meeting.pair[1], full, SAME_CHUNK);
+	}
+	for (filled = 0; (k = send(meeting.pair[0], full, 1000, MSG_DONTWAIT)) > 0; filled += k)
+		;
+	pread(r->source, truth, SAME_CHUNK, lseek(r->source, 0, SEEK_CUR));
+	same_get(r->source, meeting.buf, SAME_CHUNK);
+	handle(SIGALRM, meet, SA_RESTART);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	same_say("write", write(meeting.pair[0], meeting.buf, SAME_CHUNK));
+	setitimer(ITIMER_REAL, &never, NULL);
+	same_say("received", take(meeting.pair[1], full, SAME_CHUNK));
+	same_say("right", memcmp(full, truth, SAME_CHUNK) == 0);
+	same_say("handlers", meeting.calls >= 2);
+	same_say("wrong", wrong);
+}
+
 /* The child of a vfork has its parent's handlers, and is shown the same. */
 static void shown_to_vforked(struct same_rig *r)
 {
@@ -1078,6 +1153,7 @@ static const struct same_case cases[] = {
 	{ "alarm_storm", alarm_storm, SAME_LAZY, 0 },
 	{ "storm_over_room", storm_over_room, SAME_LAZY, 0 },
 	{ "storm_over_little_room", storm_over_little_room, SAME_LAZY, 0 },
+	{ "handler_sends_meanwhile", handler_sends_meanwhile, SAME_LAZY, 0 },
 	{ "shown_to_vforked", shown_to_vforked, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };

@@ -272,6 +272,7 @@ static void pinned(void)
 
 	CHECK(b && build(p, 2 * CHUNK) && counted(2, 2));
 	t->hazard[2] = 77; /* left by a call that a signal ended */
+	t->pins = 3;
 	CHECK(segments_pin(&s));
 	CHECK(t->hazard[0] == a->source && t->hazard[1] == b->source && t->hazard[2] == 0);
 	segments_unpin(&s);
@@ -286,6 +287,33 @@ static void pinned(void)
 	/* memory needs no pin, and its place in the list leaves no gap */
 	CHECK(build(p, 2 * CHUNK) && counted(2, 1) && !s.seg[0].l && segments_pin(&s));
 	CHECK(t->hazard[0] == b->source && t->hazard[1] == 0);
+}
+
+/*
+ * A handler's write leaves pinned what the write that it came in has pinned; one that is not deeper on
+ * the stack finds what was left for good.
+ */
+static void pinned_in_handler(void)
+{
+	static struct segments on_stack[2], *deep = &on_stack[0], *shallow = &on_stack[1];
+	char *p = lazy_memory(2 * CHUNK);
+	struct landing *a = start(p, CHUNK, 0), *b = lazy_land(p + CHUNK, CHUNK, 5);
+	struct iovec first = { p, CHUNK }, second = { p + CHUNK, CHUNK };
+	struct thread *t = thread_self();
+
+	CHECK(b && segments_build(shallow, &first, 1) && segments_pin(shallow));
+	CHECK(segments_build(deep, &second, 1) && segments_pin(deep));
+	CHECK(t->hazard[0] == a->source && t->hazard[1] == b->source);
+	segments_unpin(deep);
+	CHECK(t->hazard[0] == a->source && t->hazard[1] == 0);
+	segments_unpin(shallow);
+	CHECK(t->hazard[0] == 0 && t->pins == 0);
+	for (int i = 0; i < 100; i++) /* each of the deep ones is left by longjmp */
+		CHECK(segments_pin(shallow) && segments_pin(deep));
+	CHECK(t->hazard[0] == a->source && t->hazard[1] == b->source && t->hazard[2] == 0);
+	for (int i = 0; i < 100; i++)
+		CHECK(segments_pin(deep));
+	CHECK(segments_pin(shallow) && t->hazard[0] == a->source && t->hazard[1] == 0);
 }
 
 /* A pinned source is not closed under the thread that sends. */
@@ -334,6 +362,7 @@ LAZY_TEST(empty_pieces)
 LAZY_TEST(too_many)
 LAZY_TEST(landing_in_change)
 LAZY_TEST(pinned)
+LAZY_TEST(pinned_in_handler)
 LAZY_TEST(pin_keeps_open)
 LAZY_TEST(number_taken)
 
@@ -345,7 +374,7 @@ int main(void)
 		cmocka_unit_test(test_edges_unchanged), cmocka_unit_test(test_edges_changed),
 		cmocka_unit_test(test_partly_opened), cmocka_unit_test(test_empty_pieces),
 		cmocka_unit_test(test_too_many), cmocka_unit_test(test_landing_in_change),
-		cmocka_unit_test(test_pinned), cmocka_unit_test(test_pin_keeps_open),
+		cmocka_unit_test(test_pinned), cmocka_unit_test(test_pinned_in_handler), cmocka_unit_test(test_pin_keeps_open),
 		cmocka_unit_test(test_number_taken),
 	};
 
