@@ -247,6 +247,44 @@ static void add_descriptor(struct maker *m)
 	}
 }
 
+/* Calls at the edges of what they take. */
+static void add_edge(struct maker *m)
+{
+	struct episode *e = &m->e;
+	int at, n;
+
+	some_piece(m, &at, &n);
+	switch (below(m, 10)) {
+	case 0:
+	case 1:
+		ADD(m, readedge, e->slot, e->buffer, percent(m, 50) ? e->at : at, e->size,
+		    below(m, 28));
+		break;
+	case 2:
+	case 3:
+		ADD(m, writeedge, e->sink, e->buffer, e->at, e->size, below(m, 128));
+		break;
+	case 4:
+		ADD(m, brink, e->slot, e->sink, e->size, below(m, 32), e->site);
+		break;
+	case 5:
+		ADD(m, result, e->slot, e->buffer, at, below(m, 35));
+		break;
+	case 6:
+		ADD(m, stream, e->sink, e->buffer, e->at, percent(m, 50) ? e->size : n, below(m, 12));
+		break;
+	case 7:
+		ADD(m, until, below(m, 48));
+		break;
+	case 8:
+		ADD(m, remap, e->buffer, percent(m, 50) ? e->at : at, percent(m, 50) ? e->size : n,
+		    below(m, 32));
+		break;
+	default:
+		ADD(m, number, e->slot, below(m, 16));
+	}
+}
+
 static void disturb(struct maker *m, int depth);
 
 static void add_body(struct maker *m, int code, int variants, int depth)
@@ -284,7 +322,7 @@ static void add_process(struct maker *m, int depth)
 	else if (how < 17)
 		add_body(m, OP_raise, 6, depth);
 	else if (how < 19)
-		ADD(m, spawn, below(m, 5));
+		ADD(m, spawn, below(m, 10), m->e.slot, m->e.buffer);
 	else
 		ADD(m, exec, 0);
 }
@@ -347,7 +385,7 @@ static void add_other_io(struct maker *m)
 	switch (below(m, 10)) {
 	case 0:
 	case 1:
-		ADD(m, stdio, e->slot, e->buffer, e->at, e->size, below(m, 4));
+		ADD(m, stdio, e->slot, e->buffer, e->at, e->size, below(m, 12));
 		break;
 	case 2:
 	case 3:
@@ -378,6 +416,8 @@ static void disturb(struct maker *m, int depth)
 
 	if (m->e.file == MUTABLE && percent(m, 30))
 		how = 90 + below(m, 8);
+	else if (percent(m, 20))
+		return add_edge(m);
 	if (how < 24)
 		add_look(m);
 	else if (how < 42)

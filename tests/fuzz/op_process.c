@@ -128,13 +128,74 @@ static int run_and_wait(int how)
 	return status;
 }
 
-/* how: 0 posix_spawn, 1 vfork and exec, 2 vfork and _exit, 3 system, 4 an exec that fails */
+/*
+ * posix_spawn of a cat of slot S, whose bytes come back by a pipe into buffer B. how: 0 by dup2, 1 by
+ * open, 2 with all else closed and a mask, 3 a file action that fails, 4 none of that name
+ */
+static int spawn_with(int fd, int how, int out)
+{
+	static char *arguments[] = { "cat", NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t set;
+	pid_t pid = -1;
+	int ret;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	if (how == 1)
+		posix_spawn_file_actions_addopen(&actions, 0, "f3", O_RDONLY, 0);
+	else
+		posix_spawn_file_actions_adddup2(&actions, how == 3 ? FD_FREE + 900 : fd, 0);
+	posix_spawn_file_actions_adddup2(&actions, out, 1);
+	if (how == 2) {
+		posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+		sigfillset(&set);
+		posix_spawnattr_setsigmask(&attributes, &set);
+		posix_spawnattr_setsigdefault(&attributes, &set);
+		posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	}
+	ret = posix_spawn(&pid, how == 4 ? "/nowhere/cat" : "/bin/cat", &actions, &attributes,
+			  arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	SAY("posix_spawn", ret);
+	return ret ? -1 : pid;
+}
+
+static void spawn_cat(int s, int b, int how)
+{
+	int n = 200000, out[2], status = 0, pid;
+	char *p = piece(b, 0, &n);
+	ssize_t ret, done = 0;
+
+	if (vm.slot[s] < 0 || pipe2(out, O_CLOEXEC) < 0)
+		return;
+	if (how == 0 || how == 2)
+		SAY("seek", lseek(vm.slot[s], -(off_t)(n < 70000 ? n : 70000), SEEK_END));
+	pid = spawn_with(vm.slot[s], how, out[1]);
+	close(out[1]);
+	while ((ret = read(out[0], p + done, (size_t)(n - done))) > 0 || (ret < 0 && errno == EINTR))
+		done += ret > 0 ? ret : 0;
+	close(out[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	SAY("cat", done, status);
+	define(buffer_of(b), p, (size_t)done);
+}
+
+/*
+ * how: 0 posix_spawn, 1 vfork and exec, 2 vfork and _exit, 3 system, 4 an exec that fails, from 5 on
+ * with file actions
+ */
 int op_spawn(const struct op *op)
 {
-	int how = (int)((unsigned)op->a[0] % 5);
+	int how = (int)((unsigned)op->a[0] % 10);
 	static char *arguments[] = { "none", NULL };
 
-	if (how == 3)
+	if (how > 4)
+		spawn_cat(slot_of(op->a[1]), op->a[2], how - 5);
+	else if (how == 3)
 		SAY("system", system("exit 9"));
 	else if (how == 4)
 		SAY("execve", execve("/nowhere/none", arguments, environ), errno);

@@ -140,13 +140,40 @@ int op_pread(const struct op *op)
 	return 0;
 }
 
+size_t __fread_chk(void *p, size_t room, size_t size, size_t n, FILE *f);
+
+static ssize_t stream_oddly(FILE **f, char *p, size_t n, int how)
+{
+	switch (how) {
+	case 4:
+		return fgets(p, (int)n, *f) ? (ssize_t)strlen(p) : -1;
+	case 5:
+		setvbuf(*f, NULL, _IONBF, 0);
+		return (ssize_t)fread(p, 1, n, *f);
+	case 6:
+		return fseek(*f, 1234, SEEK_CUR) == 0 ? (ssize_t)fread(p, 1, n, *f) : -1;
+	case 7:
+		return fseek(*f, -100, SEEK_END) == 0 ? (ssize_t)fread(p, 33, n / 33, *f) : -1;
+	case 8:
+		*f = freopen("f1", "r", *f);
+		return *f ? (ssize_t)fread(p, 1, n, *f) : -1;
+	case 9:
+		return (ssize_t)(fread(p, 0, n, *f) + fread(p, n, 0, *f));
+	case 10:
+		return (ssize_t)__fread_chk(p, n, 1, n, *f);
+	default:
+		return fgetc(*f) != EOF ? (ssize_t)fread(p, 1, n, *f) : -1;
+	}
+}
+
 /*
  * A stream on the same descriptor. how: 0 fread of all, 1 of records, 2 with the buffer itself as
- * the stream's, 3 getline from it
+ * the stream's, 3 getline from it, 4 fgets, 5 unbuffered, 6 behind a seek, 7 records beyond the
+ * end, 8 freopen to f1, 9 nothing, 10 __fread_chk, 11 fgetc and a large one behind it
  */
 int op_stdio(const struct op *op)
 {
-	int s = slot_of(op->a[0]), n = op->a[3], how = (int)((unsigned)op->a[4] % 4);
+	int s = slot_of(op->a[0]), n = op->a[3], how = (int)((unsigned)op->a[4] % 12);
 	char *p = piece(op->a[1], op->a[2], &n), *line = NULL;
 	int fd = vm.slot[s] >= 0 ? dup(vm.slot[s]) : -1;
 	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -154,7 +181,7 @@ int op_stdio(const struct op *op)
 
 	if (!f || n < 64)
 		return f ? fclose(f) * 0 : 0;
-	if (how == 2) {
+	if (how == 2) { /* N is at least 64 */
 		long sum = 0;
 
 		setvbuf(f, p, _IOFBF, (size_t)n);
@@ -167,6 +194,16 @@ int op_stdio(const struct op *op)
 
 		SAY("getline", got, got > 0 ? (long)fuzz_hash(line, (size_t)got) : 0);
 		free(line);
+	} else if (how > 3) {
+		ssize_t got = stream_oddly(&f, p, (size_t)n, how);
+
+		SAY("fread", got);
+		if (!f)
+			return 0;
+		/* what a short one leaves behind its end is libc's */
+		undefine(buffer_of(op->a[1]));
+		if (how != 7)
+			define(buffer_of(op->a[1]), p, got > 0 ? (size_t)got : 0);
 	} else {
 		size_t size = how ? 100 : 1, got = fread(p, size, (size_t)n / size, f);
 

@@ -61,7 +61,7 @@ extern const size_t file_length[FILES];
 	OP(lock, "s how")                                                                         \
 	OP(range, "how")                                                                          \
 	OP(fork, "how c")                                                                         \
-	OP(spawn, "how")                                                                          \
+	OP(spawn, "how s b")                                                                      \
 	OP(exec, "how")                                                                           \
 	OP(thread, "how c")                                                                       \
 	OP(racewrite, "k b at n how")                                                             \
@@ -74,6 +74,14 @@ extern const size_t file_length[FILES];
 	OP(alarmjump, "k b at n")                                                                 \
 	OP(breakoff, "k b at n")                                                                  \
 	OP(full, "k b at n how")                                                                  \
+	OP(readedge, "s b at n how")                                                              \
+	OP(writeedge, "k b at n how")                                                             \
+	OP(brink, "s k n how site")                                                               \
+	OP(result, "s b at how")                                                                  \
+	OP(stream, "k b at n how")                                                                \
+	OP(until, "how")                                                                          \
+	OP(remap, "b at n how")                                                                   \
+	OP(number, "s how")                                                                       \
 	OP(wait, "how ms")                                                                        \
 	OP(state, "how")                                                                          \
 	OP(raw, "how k b at n s")                                                                 \
