@@ -26,6 +26,11 @@ bool fill_possible(void)
 	return atomic_load_explicit(&moves, memory_order_relaxed) < MOVES;
 }
 
+bool fill_has_moved(void)
+{
+	return atomic_load_explicit(&moves, memory_order_relaxed) > 0;
+}
+
 void fill_moved(void)
 {
 	atomic_fetch_add(&moves, 1);

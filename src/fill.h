@@ -16,6 +16,9 @@ bool fill_pages(uintptr_t lo, uintptr_t hi, int fd, off_t offset);
 /* Pages were moved in elsewhere (stream.c), which counts as well. */
 void fill_moved(void);
 
+/* Were any pages? Some of the program's mappings are several since then: remap.h. */
+bool fill_has_moved(void);
+
 /* May pages be filled at all? False when too many were moved in for the process's map count. */
 bool fill_possible(void);
 

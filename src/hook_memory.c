@@ -18,6 +18,7 @@
 #include <sys/auxv.h>
 
 #include "bind.h"
+#include "fill.h"
 #include "filter.h"
 #include "hook_idle.h"
 #include "io.h"
@@ -25,6 +26,7 @@
 #include "maps.h"
 #include "prim.h"
 #include "relink.h"
+#include "remap.h"
 #include "source.h"
 
 void *(*hook_before_dlopen(const char *file, int mode))(const char *, int);
@@ -224,14 +226,19 @@ static COLD void *slow_mremap(void *p, size_t old_n, size_t n, int flags, void *
 	void *(*real)(void *, size_t, size_t, int, ...) = REAL(mremap);
 	struct mapping m;
 	void *ret;
+	long done;
 
 	if (landing_any())
 		moves(p, old_n, n, flags, to);
 	mapping_take(&m, (uintptr_t)p, whole_pages(p, old_n));
 	if (flags & MREMAP_FIXED)
 		mapping_forget(to, whole_pages(to, n));
-	ret = real ? real(p, old_n, n, flags, to)
-		   : (void *)answer((long)prim_mremap(p, old_n, n, flags, to));
+	if (unlikely(fill_has_moved()) && !hook_passive() &&
+	    remap_pieces((uintptr_t)p, old_n, n, flags, (uintptr_t)to, &done))
+		ret = (void *)answer(done);
+	else
+		ret = real ? real(p, old_n, n, flags, to)
+			   : (void *)answer((long)prim_mremap(p, old_n, n, flags, to));
 	mapping_give(&m, ret != MAP_FAILED ? (uintptr_t)ret : 0, n);
 	return ret;
 }
@@ -244,7 +251,7 @@ EXPORT void *mremap(void *p, size_t old_n, size_t n, int flags, ...)
 	va_start(ap, flags);
 	to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? va_arg(ap, void *) : NULL;
 	va_end(ap);
-	return MEMORY_IDLE(mremap) ? real_mremap(p, old_n, n, flags, to)
+	return MEMORY_IDLE(mremap) && likely(!fill_has_moved()) ? real_mremap(p, old_n, n, flags, to)
 				   : slow_mremap(p, old_n, n, flags, to);
 }
 

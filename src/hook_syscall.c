@@ -200,10 +200,13 @@ static void prepare(long number, const long arg[6])
 	landing_open_all();
 }
 
-/* True: it was made, in vain. */
-static bool executes(long number, const long arg[6], struct syscall_way *way)
+/* True: the hook of that name made it, an exec in vain. */
+static bool made_by_hook(long number, const long arg[6], struct syscall_way *way)
 {
-	if (number == SYS_execve)
+	if (number == SYS_mremap)
+		way->result = (long)mremap((void *)arg[0], (size_t)arg[1], (size_t)arg[2],
+					   (int)arg[3], (void *)arg[4]);
+	else if (number == SYS_execve)
 		way->result = execve((const char *)arg[0], (char *const *)arg[1], (char *const *)arg[2]);
 	else if (number == SYS_execveat)
 		way->result = execveat((int)arg[0], (const char *)arg[1], (char *const *)arg[2],
@@ -236,7 +239,7 @@ struct syscall_way syscall_prepare(long number, long a, long b, long c, long d, 
 	if (guard_notes(number, (const unsigned long *)arg, &result)) {
 		way = (struct syscall_way){ NULL, -1 };
 		errno = (int)-result;
-	} else if (executes(number, arg, &way)) {
+	} else if (made_by_hook(number, arg, &way)) {
 		way.function = NULL;
 	}
 	return way;

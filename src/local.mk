@@ -16,7 +16,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/arena.c src/arena.h src/bind.c src/bind.h src/choice.c src/choice.h src/copy.c src/copy.h \
 	src/cpu.c src/cpu.h \
 	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c src/stall.c src/stall.h \
-	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h \
+	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h src/remap.c src/remap.h \
 	src/filter.c src/filter.h \
 	src/guard.S src/guard.c src/guard.h src/guard_args.c src/guard_fit.c src/guard_fit.h \
 	src/hook.h src/hook_idle.h src/hook_types.h \

@@ -313,6 +313,17 @@ bool maps_still_armed(uintptr_t lo, uintptr_t hi)
 	return seen == MAPS_ARMED;
 }
 
+uintptr_t maps_anonymous_end(uintptr_t address, int *prot)
+{
+	struct area a;
+
+	if (!look_at(address, &a, false) || a.lo > address || a.file || a.flags & AREA_SHARED)
+		return 0;
+	*prot = (a.flags & AREA_READ ? PROT_READ : 0) | (a.flags & AREA_WRITE ? PROT_WRITE : 0) |
+		(a.flags & AREA_EXEC ? PROT_EXEC : 0);
+	return a.hi;
+}
+
 /* ---- mappings of files ---- */
 
 bool maps_file_at(uintptr_t address, struct maps_file *f)

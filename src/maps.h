@@ -48,6 +48,12 @@ bool maps_next_armed(uintptr_t lo, uintptr_t hi, struct maps_armed *found);
  */
 bool maps_allows(uintptr_t address, bool write);
 
+/*
+ * Where the private anonymous mapping at ADDRESS ends, and *PROT, how it is protected. 0: there is
+ * no such mapping, or it is not known.
+ */
+uintptr_t maps_anonymous_end(uintptr_t address, int *prot);
+
 /* A file as the address space shows it, at one address: the numbers need not be those of fstat. */
 struct maps_file {
 	uint64_t device, inode, offset;

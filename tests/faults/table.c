@@ -97,6 +97,11 @@ static const struct {
 	{ "open_part", SYS_mprotect, 0, TOLD, "the same" },
 	{ "fill", SYS_mprotect, 0, TOLD, "the same" },
 	{ "void_locked", SYS_mprotect, 0, TOLD, "the same" },
+	{ "lengthen", SYS_mremap, 0, TOLD, "it is the program's own mremap" },
+	{ "move_pieces", SYS_mremap, 0, TOLD, "the same" },
+	{ "keep_free", SYS_mmap, 0, TOLD, "the same" },
+	{ "move_all", SYS_mmap, 0, TOLD, "the same" },
+	{ "move_all", SYS_munmap, 0, TOLD, "the same" },
 };
 
 enum { CALLS = sizeof(calls) / sizeof(calls[0]), KNOWN = sizeof(known) / sizeof(known[0]) };

@@ -5,11 +5,13 @@
 
 #include "bind.h"
 #include "double.h"
+#include "fill.h"
 #include "filter.h"
 #include "mapping.h"
 #include "maps.h"
 #include "prim.h"
 #include "relink.h"
+#include "remap.h"
 #include "sig.h"
 #include "source.h"
 
@@ -223,6 +225,22 @@ void mapping_writable(const void *p, size_t n)
 {
 	asked.writable = true;
 	note_mapping((uintptr_t)p, n);
+}
+
+bool fill_has_moved(void)
+{
+	return false;
+}
+
+bool remap_pieces(uintptr_t p, size_t old_n, size_t n, int flags, uintptr_t to, long *result)
+{
+	(void)p;
+	(void)old_n;
+	(void)n;
+	(void)flags;
+	(void)to;
+	(void)result;
+	return false;
 }
 
 void mapping_take(struct mapping *m, uintptr_t p, size_t n)

@@ -809,6 +809,56 @@ static void look_twice(struct same_rig *r, char *p)
 	same_write(r);
 }
 
+/* The program's own call of one form or another. */
+static char *remap_as(char *p, size_t n, char *target, int how)
+{
+	switch (how) {
+	case 0:
+		return mremap(p, n, n, MREMAP_MAYMOVE);
+	case 1:
+		return mremap(p, n, n + 4096, 0);
+	case 2: /* something is in the way */
+		mmap(p + n, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		return mremap(p, n, n + 4096, MREMAP_MAYMOVE);
+	case 3:
+		return mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+	case 4:
+		return mremap(p, n, n - 40960, MREMAP_MAYMOVE | MREMAP_FIXED, target + 2 * n);
+	case 5:
+		return mremap(p, n, n + 40960, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+	case 6:
+		return mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	default:
+		return (char *)syscall(SYS_mremap, p, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+	}
+}
+
+/* A mapping of which some was landed and looked at beside another thread is one to the program. */
+static void remapped_in_pieces(struct same_rig *r)
+{
+	static const long more[8] = { 0, 4096, 4096, 0, -40960, 40960, 0, 0 };
+	size_t n = 8 * r->size, chunk = r->size;
+	char *target = map(4 * n, MAP_PRIVATE), *p, *q;
+
+	munmap(with_a_thread(r), chunk);
+	for (int i = 0; i < 8; i++) {
+		p = map(2 * n, MAP_PRIVATE);
+		munmap(p + n, n);
+		memset(p, 'm', n);
+		look_twice(r, p + 2 * chunk);
+		q = remap_as(p, n, target, i);
+		same_say("mremap", q == MAP_FAILED ? -errno : more[i]);
+		if (q == MAP_FAILED)
+			exit(1);
+		same_say_memory("all", q, n + (size_t)more[i]);
+		memset(q, 'n', n + (size_t)more[i]);
+		if (i == 6)
+			same_say_memory("left", p, n);
+		else
+			same_say("gone", q == p || msync(p, n, MS_ASYNC));
+	}
+}
+
 static void locked_stays(struct same_rig *r)
 {
 	char *p = with_a_thread(r);
@@ -1059,6 +1109,7 @@ static const struct same_case cases[] = {
 	{ "unmapped_in_vain", unmapped_in_vain, SAME_LAZY, 0 },
 	{ "mapped_over", mapped_over, SAME_LAZY, 0 },
 	{ "remapped", remapped, SAME_LAZY, 0 },
+	{ "remapped_in_pieces", remapped_in_pieces, SAME_LAZY, 0 },
 	{ "protected", protected, SAME_LAZY, 0 },
 	{ "not_needed", not_needed, SAME_LAZY, 0 },
 	{ "locked", locked, SAME_LAZY, 0 },

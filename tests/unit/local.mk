@@ -12,7 +12,7 @@ unit_report = src/format.c src/format.h src/prim_gate.c src/report.h src/report_
 
 # Landings with what they are read by and filled from; lazy.c has doubles for the rest.
 unit_landing = tests/unit/lazy.c tests/unit/lazy.h src/arena.c src/choice.c src/config.c \
-	src/copy.c src/fault.c src/fd.c src/fill.c src/filter.c src/format.c src/immutable.c \
+	src/copy.c src/fault.c src/fd.c src/fill.c src/remap.c src/filter.c src/format.c src/immutable.c \
 	src/land.c src/landing.c src/lease.c src/mapping.c src/maps.c src/meter.c \
 	src/pipes.c src/prim.c src/prim_gate.c src/site.c src/source.c src/stdio_files.c src/stream.c
 
