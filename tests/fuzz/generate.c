@@ -254,7 +254,16 @@ static void add_edge(struct maker *m)
 	int at, n;
 
 	some_piece(m, &at, &n);
-	switch (below(m, 10)) {
+	switch (below(m, 13)) {
+	case 10:
+	case 11:
+		ADD(m, action, e->buffer, at, n, below(m, 46));
+		break;
+	case 12:
+		ADD(m, feed, percent(m, 50), below(m, 30000));
+		ADD(m, recvedge, m->p->op[m->p->count - 1].a[0], e->buffer, percent(m, 50) ? e->at : at,
+		    e->size, below(m, 24));
+		break;
 	case 0:
 	case 1:
 		ADD(m, readedge, e->slot, e->buffer, percent(m, 50) ? e->at : at, e->size,

@@ -2,7 +2,7 @@
 fuzz_shared = tests/fuzz/program.c tests/fuzz/program.h
 check_PROGRAMS += tests/fuzz/interpreter tests/fuzz/fuzz
 tests_fuzz_interpreter_SOURCES = $(fuzz_shared) tests/fuzz/vm.h tests/fuzz/interpreter.c \
-	tests/fuzz/op_crowd.c tests/fuzz/op_edge.c tests/fuzz/op_file.c tests/fuzz/op_memory.c tests/fuzz/op_process.c \
+	tests/fuzz/op_action.c tests/fuzz/op_crowd.c tests/fuzz/op_edge.c tests/fuzz/op_file.c tests/fuzz/op_memory.c tests/fuzz/op_process.c \
 	tests/fuzz/op_read.c tests/fuzz/op_remap.c tests/fuzz/op_result.c tests/fuzz/op_until.c \
 	tests/fuzz/op_signal.c tests/fuzz/op_stalled.c tests/fuzz/op_thread.c tests/fuzz/op_write.c
 tests_fuzz_interpreter_LDADD = -lpthread

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -268,7 +269,7 @@ static ssize_t write_oddly(int fd, int how, int *count)
 	}
 }
 
-/* After a call that sent DONE bytes of COUNT pieces, or had no room, the rest. Says how it ended. */
+/* After a call that sent DONE bytes of COUNT pieces, or had no room, the rest; how it ended. */
 static void write_rest(int k, int count, ssize_t done)
 {
 	size_t n = done > 0 ? (size_t)done : 0, all = 0;
@@ -306,7 +307,8 @@ int op_writeedge(const struct op *op)
 	ssize_t ret;
 
 	how %= 32;
-	if (fd < 0 || n < 2 * IOV_MAX || (how < 15 && vm.shared->loose & (1u << vm.target[k])) || (size_t)n * 2 > vm.budget || vm.program->sigpipe != 0)
+	if (fd < 0 || n < 2 * IOV_MAX || vm.shared->loose & (1u << vm.target[k]) ||
+	    (size_t)n * 2 > vm.budget || vm.program->sigpipe != 0)
 		return 0;
 	errno = NO_ERROR;
 	if (how < 15) {
@@ -323,6 +325,128 @@ int op_writeedge(const struct op *op)
 		atomic_fetch_add(&vm.shared->sent[vm.target[k]], (uint64_t)ret);
 	}
 	write_rest(k, count, ret);
+	return 0;
+}
+
+/* ---- sockets that are read ---- */
+
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *from,
+		       socklen_t *from_n);
+
+/* By way of a pipe of the program's own. */
+static ssize_t splice_through(int fd, char *p, size_t n)
+{
+	int ends[2];
+	ssize_t ret;
+
+	if (pipe(ends) < 0)
+		return -1;
+	ret = splice(fd, NULL, ends[1], NULL, n < 4000 ? n : 4000, 0);
+	if (ret > 0)
+		ret = read(ends[0], p, (size_t)ret);
+	close(ends[0]);
+	close(ends[1]);
+	return ret;
+}
+
+static ssize_t receive_many(int fd, char *p, size_t n, int count)
+{
+	int ret;
+
+	in_many(p, n, count);
+	memset(messages, 0, sizeof(messages));
+	for (int i = 0; i < count; i++)
+		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &many[i], .msg_iovlen = 1 };
+	ret = recvmmsg(fd, messages, (unsigned)count, MSG_DONTWAIT, NULL);
+	return ret > 0 ? sum_of(ret) : ret;
+}
+
+/* What brings nothing, or is refused. */
+static ssize_t receive_refused(int fd, char *p, size_t n, int how)
+{
+	struct iovec v = { p, n };
+	struct msghdr msg = { .msg_iov = many, .msg_iovlen = MANY };
+
+	switch (how) {
+	case 0:
+		return recv(fd, p, 0, 0);
+	case 1:
+		return recv(fd, wild, n, MSG_DONTWAIT);
+	case 2:
+		return read(fd, wild, n);
+	case 3:
+		return recvmmsg(fd, messages, 0, MSG_DONTWAIT, NULL);
+	case 4:
+		in_many(p, n, MANY);
+		return recvmsg(fd, &msg, MSG_DONTWAIT);
+	case 5:
+		return preadv(fd, &v, 1, 0);
+	case 6:
+		return sendfile(fd, fd, NULL, n);
+	default:
+		return recv(fd, p, n, MSG_OOB | MSG_DONTWAIT);
+	}
+}
+
+static ssize_t receive_oddly(int fd, char *p, size_t n, int how)
+{
+	struct iovec v = { p, n };
+	char control[64];
+	struct msghdr msg = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct sockaddr_storage from;
+	socklen_t from_n = sizeof(from);
+
+	switch (how) {
+	case 0:
+		return receive_many(fd, p, n, 3);
+	case 1:
+		return recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	case 2:
+		return recvfrom(fd, p, n, 0, (void *)&from, &from_n);
+	case 3:
+		in_many(p, n, n < IOV_MAX ? 1 : IOV_MAX);
+		return readv(fd, many, n < IOV_MAX ? 1 : IOV_MAX);
+	case 4:
+		return preadv2(fd, &v, 1, -1, 0);
+	case 5:
+		return recv(fd, p, n, MSG_PEEK) == recv(fd, p, n, 0) ? (ssize_t)n : -5;
+	case 6:
+		return __recv_chk(fd, p, n, n, 0);
+	case 7:
+		return __recvfrom_chk(fd, p, n, n, 0, NULL, NULL);
+	case 8:
+		return syscall(SYS_recvfrom, fd, p, n, 0, NULL, NULL);
+	case 9:
+		return syscall(SYS_recvmsg, fd, &msg, 0);
+	case 10:
+		return recv(fd, p, n, MSG_WAITALL);
+	case 11:
+		return preadv2(fd, &v, 1, -1, RWF_NOWAIT);
+	default:
+		return splice_through(fd, p, n);
+	}
+}
+
+/* how: 0..7 what is refused, 8..23 what is odd; see above */
+int op_recvedge(const struct op *op)
+{
+	int j = (int)((unsigned)op->a[0] % FEEDS), n = op->a[3], arrived = 0;
+	int how = (int)((unsigned)op->a[4] % 24), fd = vm.feed[j];
+	char *p = piece(op->a[1], op->a[2], &n);
+	ssize_t ret;
+
+	if (fd < 0 || n == 0 || ioctl(fd, FIONREAD, &arrived) < 0 || arrived == 0)
+		return 0;
+	if (n > arrived)
+		n = arrived;
+	errno = NO_ERROR;
+	ret = how < 8 ? receive_refused(fd, p, (size_t)n, how)
+		      : receive_oddly(fd, p, (size_t)n, how - 8);
+	SAY("recvedge", ret, errno);
+	if (how >= 8)
+		define(buffer_of(op->a[1]), p, ret > 0 ? (size_t)ret : 0);
 	return 0;
 }
 
@@ -369,8 +493,8 @@ static void look_over(char *end, size_t n, int how)
 }
 
 /*
- * Chunks of N bytes from S that end with the memory go to K, then one is read over the end. how: what
- * looks over it meanwhile, and in eights: 0 read, 1 pread, 2 readv, 3 nothing
+ * Chunks of N bytes from S that end with the memory go to K, then one is read over the end. how:
+ * what looks over it meanwhile, and in eights: 0 read, 1 pread, 2 readv, 3 nothing
  */
 int op_brink(const struct op *op)
 {

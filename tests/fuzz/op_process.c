@@ -129,8 +129,8 @@ static int run_and_wait(int how)
 }
 
 /*
- * posix_spawn of a cat of slot S, whose bytes come back by a pipe into buffer B. how: 0 by dup2, 1 by
- * open, 2 with all else closed and a mask, 3 a file action that fails, 4 none of that name
+ * posix_spawn of a cat of slot S, whose bytes come back by a pipe into buffer B. how: 0 by dup2,
+ * 1 by open, 2 with all else closed and a mask, 3 a file action that fails, 4 none of that name
  */
 static int spawn_with(int fd, int how, int out)
 {
@@ -185,8 +185,8 @@ static void spawn_cat(int s, int b, int how)
 }
 
 /*
- * how: 0 posix_spawn, 1 vfork and exec, 2 vfork and _exit, 3 system, 4 an exec that fails, from 5 on
- * with file actions
+ * how: 0 posix_spawn, 1 vfork and exec, 2 vfork and _exit, 3 system, 4 an exec that fails, from
+ * 5 on with file actions
  */
 int op_spawn(const struct op *op)
 {

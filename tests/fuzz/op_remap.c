@@ -134,7 +134,8 @@ int op_remap(const struct op *op)
 	size_t size = whole_pages(&p, (size_t)n);
 
 	if (size == 0 || b->kind == BUFFER_STACK || (how >= 24 && b->kind != BUFFER_MAP) ||
-	    (b->kind == BUFFER_HEAP && (n < 2 * PAGE || how == 12)) || (b->kind == BUFFER_SHARED && how > 14))
+	    (b->kind == BUFFER_HEAP && (n < 2 * PAGE || how == 12)) ||
+	    (b->kind == BUFFER_SHARED && how > 14))
 		return 0;
 	errno = NO_ERROR;
 	if (how < 14) {

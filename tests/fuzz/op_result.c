@@ -148,7 +148,8 @@ static long wait_here(char *p, int how)
 	case 4:
 		return ppoll(&out, 1, (void *)memcpy(p, &none, sizeof(none)), NULL);
 	default:
-		return clock_nanosleep(CLOCK_MONOTONIC, 0, memcpy(p, &none, sizeof(none)), NULL);
+		ret = clock_nanosleep(CLOCK_MONOTONIC, 0, memcpy(p, &none, sizeof(none)), NULL);
+		return ret == EINTR ? 0 : ret;
 	}
 }
 

@@ -199,8 +199,8 @@ static long wait_for_time(int how, const char *p)
 }
 
 /*
- * how: 0..12 what a signal ends, 13..18 what goes on if it may, 19..23 what ends by itself; from 24 on
- * the same with SA_RESTART
+ * how: 0..12 what a signal ends, 13..18 what goes on if it may, 19..23 what ends by itself; from
+ * 24 on the same with SA_RESTART
  */
 int op_until(const struct op *op)
 {

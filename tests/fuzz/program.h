@@ -82,6 +82,8 @@ extern const size_t file_length[FILES];
 	OP(until, "how")                                                                          \
 	OP(remap, "b at n how")                                                                   \
 	OP(number, "s how")                                                                       \
+	OP(recvedge, "j b at n how")                                                              \
+	OP(action, "b at n how")                                                                  \
 	OP(wait, "how ms")                                                                        \
 	OP(state, "how")                                                                          \
 	OP(raw, "how k b at n s")                                                                 \
