@@ -30,6 +30,7 @@ _Atomic unsigned guard_chunks;
 #include "hook.h"
 #include "landing.h"
 #include "prim.h"
+#include "remap.h"
 #include "sig.h"
 #include "symbols.h"
 #include "thread.h"
@@ -363,7 +364,10 @@ static void handle(long number, const unsigned long arg[6], ucontext_t *context)
 		return;
 	}
 	guard_open(number, arg);
-	if (shunt_live())
+	if (number == SYS_mremap && arg[3] <= INT_MAX &&
+	    remap_pieces(arg[0], arg[1], arg[2], (int)arg[3], arg[4], &result))
+		r[REG_RAX] = result;
+	else if (shunt_live())
 		redirect(context, r);
 	else
 		again(r);

@@ -5,6 +5,7 @@
  */
 #include "same.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -153,6 +154,36 @@ static void remember(struct same_rig *r)
 	after(r);
 }
 
+static void *idle(void *arg)
+{
+	pause();
+	return arg;
+}
+
+/* A mapping of which some was landed and looked at beside another thread is one to the program. */
+static void remap_pieces(struct same_rig *r)
+{
+	size_t n = 8 * r->size;
+	char *p = mmap(NULL, 2 * n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t thread;
+	long to;
+
+	same_write(r);
+	same_say("thread", pthread_create(&thread, NULL, idle, NULL));
+	memset(p, 'm', n);
+	mprotect(p + n, n, PROT_NONE); /* it is in the way */
+	r->buf = p + 2 * r->size;
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say_buffer(r);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r); /* landed again */
+	to = INLINE(mremap, p, n, n + SAME_BLOCK, MREMAP_MAYMOVE, 0, 0);
+	same_say("mremap", to > 0 || to < -4095 ? 0 : to);
+	if (to > 0 || to < -4095)
+		same_say_memory("all", (char *)to, n + SAME_BLOCK);
+}
+
 /* The page of the buffer's first bytes, which is not lazy. */
 static void end_goes(struct same_rig *r)
 {
@@ -188,6 +219,7 @@ static const struct same_case cases[] = {
 	{ "read_into", read_into, SAME_GUARD | SAME_LAZY, 0 },
 	{ "receive_into", receive_into, SAME_GUARD | SAME_LAZY, 0 },
 	{ "remember", remember, SAME_GUARD | SAME_LAZY, 0 },
+	{ "remap_pieces", remap_pieces, SAME_GUARD | SAME_LAZY, 0 },
 	{ "end_goes", end_goes, SAME_GUARD | SAME_LAZY, 0 },
 	{ "change_source", change_source, SAME_GUARD | SAME_LAZY | SAME_OWN, 0 },
 	{ NULL, NULL, 0, 0 },

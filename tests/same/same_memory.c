@@ -818,7 +818,6 @@ static char *remap_as(char *p, size_t n, char *target, int how)
 	case 1:
 		return mremap(p, n, n + 4096, 0);
 	case 2: /* something is in the way */
-		mmap(p + n, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		return mremap(p, n, n + 4096, MREMAP_MAYMOVE);
 	case 3:
 		return mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, target);
@@ -843,7 +842,10 @@ static void remapped_in_pieces(struct same_rig *r)
 	munmap(with_a_thread(r), chunk);
 	for (int i = 0; i < 8; i++) {
 		p = map(2 * n, MAP_PRIVATE);
-		munmap(p + n, n);
+		if (i == 2)
+			mprotect(p + n, n, PROT_NONE);
+		else
+			munmap(p + n, n);
 		memset(p, 'm', n);
 		look_twice(r, p + 2 * chunk);
 		q = remap_as(p, n, target, i);
