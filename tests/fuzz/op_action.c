@@ -148,8 +148,9 @@ static void of_children(int flags)
 	if (pid == 0)
 		_exit(3);
 	ret = waitpid(pid, &status, 0);
-	SAY("child", ret == pid, ret < 0 ? errno : 0, status, act.seen);
+	SAY("child", ret == pid, ret < 0 ? errno : 0, status);
 	sigaction(SIGCHLD, &plain, NULL);
+	act.seen = act.order = 0; /* another child may have ended meanwhile */
 }
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
