@@ -427,6 +427,8 @@ static void disturb(struct maker *m, int depth)
 		how = 90 + below(m, 8);
 	else if (percent(m, 20))
 		return add_edge(m);
+	else if (m->raw && percent(m, 15))
+		how = 98;
 	if (how < 24)
 		add_look(m);
 	else if (how < 42)
@@ -449,7 +451,7 @@ static void disturb(struct maker *m, int depth)
 	else if (how < 98)
 		ADD(m, other, below(m, 5), below(m, 200000), below(m, 60000));
 	else if (m->raw)
-		ADD(m, raw, below(m, 5), 0, m->e.buffer, m->e.at, m->e.size, m->e.slot);
+		ADD(m, raw, below(m, 19), 0, m->e.buffer, m->e.at, m->e.size, m->e.slot);
 }
 
 /* ---- the whole ---- */

@@ -212,7 +212,9 @@ static void act_as(int how)
 	case 8:
 		return of_children(SA_NOCLDSTOP);
 	case 9:
-		return of_children(SA_NOCLDWAIT);
+		if (!vm.children) /* they would go, too */
+			of_children(SA_NOCLDWAIT);
+		return;
 	case 10:
 		return by_old_names();
 	case 11:

@@ -13,6 +13,7 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 
 static sigjmp_buf back;
@@ -304,18 +305,99 @@ long raw_call(long number, long a, long b, long c, long d)
 #endif
 }
 
+/* What was at the number is another file, or another offset, or has another flag. */
+static void raw_number(int s, int how)
+{
+	static const char *const names[] = { "f0", "f1", "f2", "f3", "f4", "m" };
+	int fd = vm.slot[s], other = vm.slot_file[s] == 0 ? 1 : 0;
+
+	if (how == 0) {
+		SAY("raw", raw_call(SYS_close, fd, 0, 0, 0));
+		vm.slot[s] = (int)raw_call(SYS_openat, AT_FDCWD, (long)names[other], O_RDONLY, 0);
+		SAY("raw", vm.slot[s]);
+		vm.slot_file[s] = other;
+	} else if (how == 1) {
+		SAY("raw", raw_call(SYS_lseek, fd, 4097, SEEK_CUR, 0));
+	} else if (how == 2) {
+		other = open(names[other], O_RDONLY);
+		SAY("raw", raw_call(SYS_dup3, other, fd, 0, 0), close(other));
+		vm.slot_file[s] = vm.slot_file[s] == 0 ? 1 : 0;
+	} else {
+		SAY("raw", raw_call(SYS_fcntl, fd, F_SETFL, O_NONBLOCK, 0),
+		    raw_call(SYS_fcntl, fd, F_GETFL, 0, 0), raw_call(SYS_fcntl, fd, F_SETFL, 0, 0));
+	}
+}
+
+/* Results into P, which is on a word and has room. */
+static void raw_result(int fd, char *p, int how)
+{
+	switch (how) {
+	case 0:
+		SAY("raw", raw_call(SYS_fstat, fd, (long)p, 0, 0));
+		break;
+	case 1:
+		SAY("raw", raw_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)p, 0, 0));
+		break;
+	case 2:
+		SAY("raw", raw_call(SYS_pipe2, (long)p, 0, 0, 0));
+		close(((int *)(void *)p)[0]);
+		close(((int *)(void *)p)[1]);
+		break;
+	case 3:
+		SAY("raw", raw_call(SYS_rt_sigpending, (long)p, 8, 0, 0));
+		break;
+	default:
+		SAY("raw", raw_call(SYS_statfs, (long)"f0", (long)p, 0, 0));
+	}
+	memset(p, 'h', 256);
+}
+
+/* Pieces, and pages. */
+static void raw_pieces(int s, char *p, size_t n, int how)
+{
+	struct iovec v[2] = { { p, n / 2 }, { p + n / 2, n - n / 2 } };
+	char *page = (char *)(((uintptr_t)p + 4095) & ~(uintptr_t)4095);
+	int fd = memfd_create("raw", 0);
+
+	if (how == 0)
+		SAY("raw", raw_call(SYS_readv, vm.slot[s], (long)v, 2, 0));
+	else if (how == 1)
+		SAY("raw", raw_call(SYS_preadv, vm.slot[s], (long)v, 2, 3));
+	else if (how == 2)
+		SAY("raw", raw_call(SYS_writev, fd, (long)v, 2, 0));
+	else if (how == 3)
+		SAY("raw", raw_call(SYS_pwritev, fd, (long)v, 2, 9));
+	else if (n > 8192)
+		SAY("raw", raw_call(SYS_mprotect, (long)page, 4096, PROT_READ, 0),
+		    (long)fuzz_hash(p, n),
+		    raw_call(SYS_mprotect, (long)page, 4096, PROT_READ | PROT_WRITE, 0));
+	SAY("size", lseek(fd, 0, SEEK_END));
+	close(fd);
+}
+
 /*
- * how: 0 read from S, 1 pread, 2 write to a pipe, 3 write to the file "out", 4 getrandom. Only
- * where the guard is on.
+ * how: 0 read from S, 1 pread, 2 write to a pipe, 3 write to the file "out", 4 getrandom, 5..8 what
+ * numbers mean, 9..13 results, 14..18 pieces. Only where the guard is on.
  */
 int op_raw(const struct op *op)
 {
-	int how = (int)((unsigned)op->a[0] % 5), n = op->a[4], s = slot_of(op->a[5]), fd[2];
+	int how = (int)((unsigned)op->a[0] % 19), n = op->a[4], s = slot_of(op->a[5]), fd[2];
 	char *p = piece_defined(op->a[2], op->a[3], &n);
 
 	if (n <= 0 || (how < 2 && vm.slot[s] < 0) || (how == 3 && vm.out < 0))
 		return 0;
-	if (how == 0) {
+	if (how > 4) {
+		char *word = p + -(uintptr_t)p % 16;
+
+		if (vm.slot[s] < 0 || n < 1024 || vm.depth > 1)
+			return 0;
+		if (how > 13)
+			raw_pieces(s, p, (size_t)n, how - 14);
+		else if (how > 8)
+			raw_result(vm.slot[s], word, how - 9);
+		else
+			raw_number(s, how - 5);
+	} else if (how == 0) {
 		SAY("raw", raw_call(SYS_read, vm.slot[s], (long)p, n, 0));
 	} else if (how == 1) {
 		SAY("raw", raw_call(SYS_pread64, vm.slot[s], (long)p, n, 3));
