@@ -24,6 +24,7 @@
 #include "prim.h"
 #include "sig.h"
 #include "sleep.h"
+#include "stdio_files.h"
 #include "unwind.h"
 
 /* Two 32-bit words; three words for each 32 capabilities. */
@@ -137,6 +138,30 @@ static COLD void request(const void *p)
 		bytes((const void *)cb->aio_buf, cb->aio_nbytes);
 }
 
+/*
+ * The bytes are written by a thread of libc's own, some time or other: as by a stream. The number may
+ * be closed meanwhile, so the file lands no more.
+ */
+static COLD void request_to_write(const void *p)
+{
+	const struct aiocb *cb = p;
+
+	request(cb);
+	if (!hook_passive() && hook_readable(cb, sizeof(*cb)))
+		stdio_files_opened(cb->aio_fildes, cb->aio_fildes);
+}
+
+static COLD void request_of_list(const void *p)
+{
+	const struct aiocb *cb = p;
+
+	object(cb);
+	if (hook_readable(cb, sizeof(*cb)) && cb->aio_lio_opcode == LIO_WRITE)
+		request_to_write(cb);
+	else
+		request(cb);
+}
+
 static COLD void requests(const void *p, int n)
 {
 	const void *const *list = p;
@@ -146,7 +171,7 @@ static COLD void requests(const void *p, int n)
 		return;
 	for (int i = 0; i < n; i++)
 		if (list[i])
-			request(list[i]);
+			request_of_list(list[i]);
 }
 
 #define HOOK(ret, name, params, args, class)
@@ -276,8 +301,8 @@ EXPORT int mq_notify(mqd_t mq, const struct sigevent *event)
 
 BY_THREADS(aio_read, (struct aiocb *cb), (cb), request(cb))
 BY_THREADS(aio_read64, (struct aiocb64 *cb), (cb), request(cb))
-BY_THREADS(aio_write, (struct aiocb *cb), (cb), request(cb))
-BY_THREADS(aio_write64, (struct aiocb64 *cb), (cb), request(cb))
+BY_THREADS(aio_write, (struct aiocb *cb), (cb), request_to_write(cb))
+BY_THREADS(aio_write64, (struct aiocb64 *cb), (cb), request_to_write(cb))
 BY_THREADS(aio_fsync, (int how, struct aiocb *cb), (how, cb), object(cb))
 BY_THREADS(aio_fsync64, (int how, struct aiocb64 *cb), (how, cb), object(cb))
 BY_THREADS(lio_listio, (int mode, struct aiocb *const list[], int n, struct sigevent *event),

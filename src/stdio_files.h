@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stdio_files.h - regular files that are open as streams for writing.
+ * stdio_files.h - regular files that are open as streams for writing, or are written to by aio.
  *
  * What goes through a stream is written inside libc, unheard, when its buffer is full or the
  * process ends. So such a file does not land as long as the stream is open.

@@ -14,6 +14,7 @@
 #include "remap.h"
 #include "sig.h"
 #include "source.h"
+#include "stdio_files.h"
 
 #define HOOK(ret, name, params, args, class) ret(*real_##name) params;
 #define HOOK_OPEN(ret, name, params, args, open) ret(*real_##name) params;
@@ -192,6 +193,12 @@ void pipes_before_chroot(void)
 void maps_before_chroot(void)
 {
 	asked.chroot = true;
+}
+
+void stdio_files_opened(int fd, int number)
+{
+	(void)fd;
+	(void)number;
 }
 
 void source_written(int fd)

@@ -2,6 +2,7 @@
 /* same_file.c - offsets, ends of files, and descriptors that come and go. */
 #include "same.h"
 
+#include <aio.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -640,6 +641,48 @@ static void overwritten_by_fdopen(struct same_rig *r)
 
 	printed_over(r, f, fd);
 	same_say("fclose", fclose(f));
+	same_say_file("mine");
+}
+
+/* By a thread of libc's own, alone or in a list. */
+static void overwritten_by_aio(struct same_rig *r)
+{
+	int fd = open("mine", O_WRONLY);
+	struct aiocb cb = { .aio_fildes = fd, .aio_buf = "changed", .aio_nbytes = 7,
+			    .aio_lio_opcode = LIO_WRITE };
+	const struct aiocb *wait[] = { &cb };
+
+	for (int i = 0; i < 2; i++) {
+		same_loop(r, SAME_ROUNDS);
+		same_read(r);
+		cb.aio_offset = lseek(r->source, 0, SEEK_CUR) - (off_t)r->got + 20000;
+		if (i == 0)
+			same_say("aio_write", aio_write(&cb));
+		else
+			same_say("lio_listio", lio_listio(LIO_WAIT, (struct aiocb *[]){ &cb }, 1, NULL));
+		while (aio_error(&cb) == EINPROGRESS)
+			aio_suspend(wait, 1, NULL);
+		same_say("aio_return", aio_return(&cb));
+		same_say_buffer(r);
+		same_write(r);
+		close(fd);
+		cb.aio_fildes = fd = open("mine", O_WRONLY);
+	}
+	same_say_file("mine");
+}
+
+static void overwritten_by_list(struct same_rig *r)
+{
+	struct aiocb cb = { .aio_fildes = open("mine", O_WRONLY), .aio_buf = "changed",
+			    .aio_nbytes = 7, .aio_lio_opcode = LIO_WRITE };
+
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	cb.aio_offset = lseek(r->source, 0, SEEK_CUR) - (off_t)r->got + 20000;
+	same_say("lio_listio", lio_listio(LIO_WAIT, (struct aiocb *[]){ &cb }, 1, NULL));
+	same_say("aio_return", aio_return(&cb));
+	same_say_buffer(r);
+	same_write(r);
 	same_say_file("mine");
 }
 
@@ -1355,6 +1398,8 @@ static const struct same_case cases[] = {
 	{ "overwritten_by_stream", overwritten_by_stream, SAME_OWN, 0 },
 	{ "overwritten_by_printing", overwritten_by_printing, SAME_OWN, 0 },
 	{ "overwritten_by_fdopen", overwritten_by_fdopen, SAME_OWN, 0 },
+	{ "overwritten_by_aio", overwritten_by_aio, SAME_OWN, 0 },
+	{ "overwritten_by_list", overwritten_by_list, SAME_OWN, 0 },
 	{ "overwritten_by_stderr", overwritten_by_stderr, SAME_OWN, 0 },
 	{ "opened_with_trunc", opened_with_trunc, SAME_OWN, 0 },
 	{ "overwritten_by_other", overwritten_by_other, SAME_OWN | SAME_OUTCOME, 0 },
