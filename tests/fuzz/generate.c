@@ -446,7 +446,8 @@ static void disturb(struct maker *m, int depth)
 	else if (how < 90)
 		add_other_io(m);
 	else if (how < 96)
-		ADD(m, own, ONE_OF(m, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7), below(m, 200000),
+		ADD(m, own, percent(m, 60) ? ONE_OF(m, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7)
+					     : 8 + below(m, 14), below(m, 200000),
 		    below(m, 60000), percent(m, 60) ? m->e.slot : -1);
 	else if (how < 98)
 		ADD(m, other, below(m, 5), below(m, 200000), below(m, 60000));

@@ -2,9 +2,15 @@
 /* op_file.c - descriptors of files, offsets, locks, and changes of the one file that changes. */
 #include "vm.h"
 
+#include <aio.h>
+#include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 static const char *const names[FILES] = { "f0", "f1", "f2", "f3", "f4", "m" };
 
@@ -81,11 +87,87 @@ int op_seek(const struct op *op)
 
 /* ---- changes of the file ---- */
 
+/* By calls of other kinds. */
+static long own_oddly(int how, off_t at, char *bytes, size_t n)
+{
+	struct iovec v = { bytes, n };
+	struct aiocb cb = { .aio_fildes = vm.mine, .aio_buf = bytes, .aio_nbytes = n,
+			    .aio_offset = at };
+	const struct aiocb *wait[] = { &cb };
+	int from = open("f1", O_RDONLY), fd = vm.mine, ends[2];
+	off_t zero = 0;
+	long ret = -1;
+	FILE *f;
+	char *p;
+
+	lseek(fd, at, SEEK_SET);
+	switch (how) {
+	case 0:
+		ret = pwritev2(fd, &v, 1, 0, RWF_APPEND);
+		break;
+	case 1:
+		ret = sendfile(fd, from, &zero, n);
+		break;
+	case 2:
+		ret = copy_file_range(from, &zero, fd, &at, n, 0);
+		break;
+	case 3:
+		if (pipe(ends) < 0)
+			break;
+		ret = write(ends[1], bytes, n < 4000 ? n : 4000);
+		ret = splice(ends[0], NULL, fd, &at, (size_t)ret, 0);
+		close(ends[0]);
+		close(ends[1]);
+		break;
+	case 4:
+		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at & ~4095L);
+		if (p != MAP_FAILED && lseek(fd, 0, SEEK_END) >= (at & ~4095L) + 4096)
+			memset(p, 'm', 4096);
+		ret = munmap(p, 4096);
+		break;
+	case 5:
+		f = fopen("m", "r+");
+		fseek(f, at, SEEK_SET);
+		ret = (long)fwrite(bytes, 1, n, f) + fclose(f);
+		break;
+	case 6:
+		ret = dprintf(fd, "%s %d", "some text", 12345);
+		break;
+	case 7:
+		ret = aio_write(&cb);
+		while (ret == 0 && aio_error(&cb) == EINPROGRESS)
+			aio_suspend(wait, 1, NULL);
+		ret = ret == 0 ? aio_return(&cb) : ret;
+		break;
+	case 8:
+		ret = fallocate(fd, FALLOC_FL_ZERO_RANGE, at, (off_t)n + 1);
+		break;
+	case 9:
+		ret = truncate("m", at);
+		break;
+	case 10:
+		ret = posix_fallocate(fd, at, (off_t)n + 1);
+		break;
+	case 11:
+		f = freopen("m", "r+", fopen("f1", "r"));
+		setvbuf(f, NULL, _IONBF, 0);
+		ret = (long)fwrite(bytes, 1, n, f) + fclose(f);
+		break;
+	case 12:
+		ret = syscall(SYS_pwrite64, fd, bytes, n, at);
+		break;
+	default:
+		ret = fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 4096, 8192);
+	}
+	close(from);
+	return ret;
+}
+
 /*
  * By this process itself; what was sent has arrived, what was read stays as it was read.
  * At an offset, or that far before where slot S is.
  * how: 0 pwrite, 1 write, 2 shorter, 3 longer, 4 appended to, 5 a hole in it, 6 emptied by an open
- * and written anew, 7 made anew under its name
+ * and written anew, 7 made anew under its name, from 8 on of other kinds
  */
 static long own_change(int how, off_t at, size_t n)
 {
@@ -113,6 +195,8 @@ static long own_change(int how, off_t at, size_t n)
 		close(fd);
 		return at;
 	default:
+		if (how > 7)
+			return own_oddly(how - 8, at, bytes, n);
 		close(vm.mine);
 		unlink("m");
 		vm.mine = open("m", O_RDWR | O_CREAT, 0600);
@@ -133,7 +217,7 @@ int op_own(const struct op *op)
 	if (vm.mine < 0)
 		vm.mine = open("m", O_RDWR);
 	synchronise(-1);
-	SAY("own", own_change((int)((unsigned)op->a[0] % 8), at, n));
+	SAY("own", own_change((int)((unsigned)op->a[0] % 22), at, n));
 	return 0;
 }
 
