@@ -258,13 +258,16 @@ EXPORT int dup(int fd)
 	return fresh(REAL(dup)(fd));
 }
 
-/* Will the kernel give TO to FD? One of ours that was moved away from there in vain would be left. */
+/*
+ * Will the kernel give TO to FD? One of ours that was moved away from there in vain would be left.
+ * Where a filter refuses the questions, it may.
+ */
 static bool may_dup2(int fd, int to)
 {
 	struct rlimit limit;
 
-	return prim_fcntl(fd, F_GETFD, 0) >= 0 && prim_prlimit(RLIMIT_NOFILE, NULL, &limit) == 0 &&
-	       (rlim_t)to < limit.rlim_cur;
+	return prim_fcntl(fd, F_GETFD, 0) != -EBADF &&
+	       (prim_prlimit(RLIMIT_NOFILE, NULL, &limit) != 0 || (rlim_t)to < limit.rlim_cur);
 }
 
 /* True: the call is refused. Else what TO meant is forgotten. */
