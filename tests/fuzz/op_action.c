@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* op_action.c - handlers with every flag, masks and what waits behind them; a look in each handler. */
+/* op_action.c - handlers with every flag, masks and what waits behind them; a look in each. */
 #include "vm.h"
 
 #include <poll.h>
@@ -255,7 +255,7 @@ static void act_as(int how)
 	}
 }
 
-/* N bytes of B are looked at in the handler. how: see act_as; 22 SIGTRAP; from 23 on without a look */
+/* N bytes of B are looked at in the handler. how: see act_as; from 23 on without a look */
 int op_action(const struct op *op)
 {
 	int n = op->a[2], how = (int)((unsigned)op->a[3] % 46);

@@ -87,80 +87,94 @@ int op_seek(const struct op *op)
 
 /* ---- changes of the file ---- */
 
+/* By a mapping of it, or a stream. */
+static long own_unheard(int how, off_t at, const char *bytes, size_t n)
+{
+	off_t page = at & ~4095L;
+	FILE *f;
+	char *p;
+
+	if (how == 0) {
+		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vm.mine, page);
+		if (p != MAP_FAILED && lseek(vm.mine, 0, SEEK_END) >= page + 4096)
+			memset(p, 'm', 4096);
+		return munmap(p, 4096);
+	}
+	f = how == 1 ? fopen("m", "r+") : freopen("m", "r+", fopen("f1", "r"));
+	if (how == 2)
+		setvbuf(f, NULL, _IONBF, 0);
+	fseek(f, at, SEEK_SET);
+	return (long)fwrite(bytes, 1, n, f) + fclose(f);
+}
+
+/* By a thread of libc's own. */
+static long own_by_thread(off_t at, char *bytes, size_t n)
+{
+	struct aiocb cb = { .aio_fildes = vm.mine, .aio_buf = bytes, .aio_nbytes = n,
+			    .aio_offset = at };
+	const struct aiocb *wait[] = { &cb };
+
+	if (aio_write(&cb) != 0)
+		return -1;
+	while (aio_error(&cb) == EINPROGRESS)
+		aio_suspend(wait, 1, NULL);
+	return aio_return(&cb);
+}
+
+/* From another file, or a pipe. */
+static long own_from_other(int how, off_t at, const char *bytes, size_t n)
+{
+	int from = open("f1", O_RDONLY), ends[2];
+	off_t zero = 0;
+	long ret = -1;
+
+	if (how == 0) {
+		ret = sendfile(vm.mine, from, &zero, n);
+	} else if (how == 1) {
+		ret = copy_file_range(from, &zero, vm.mine, &at, n, 0);
+	} else if (pipe(ends) == 0) {
+		ret = write(ends[1], bytes, n < 4000 ? n : 4000);
+		ret = splice(ends[0], NULL, vm.mine, &at, (size_t)ret, 0);
+		close(ends[0]);
+		close(ends[1]);
+	}
+	close(from);
+	return ret;
+}
+
 /* By calls of other kinds. */
 static long own_oddly(int how, off_t at, char *bytes, size_t n)
 {
 	struct iovec v = { bytes, n };
-	struct aiocb cb = { .aio_fildes = vm.mine, .aio_buf = bytes, .aio_nbytes = n,
-			    .aio_offset = at };
-	const struct aiocb *wait[] = { &cb };
-	int from = open("f1", O_RDONLY), fd = vm.mine, ends[2];
-	off_t zero = 0;
-	long ret = -1;
-	FILE *f;
-	char *p;
+	int fd = vm.mine;
 
 	lseek(fd, at, SEEK_SET);
 	switch (how) {
 	case 0:
-		ret = pwritev2(fd, &v, 1, 0, RWF_APPEND);
-		break;
 	case 1:
-		ret = sendfile(fd, from, &zero, n);
-		break;
 	case 2:
-		ret = copy_file_range(from, &zero, fd, &at, n, 0);
-		break;
+		return own_from_other(how, at, bytes, n);
 	case 3:
-		if (pipe(ends) < 0)
-			break;
-		ret = write(ends[1], bytes, n < 4000 ? n : 4000);
-		ret = splice(ends[0], NULL, fd, &at, (size_t)ret, 0);
-		close(ends[0]);
-		close(ends[1]);
-		break;
 	case 4:
-		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at & ~4095L);
-		if (p != MAP_FAILED && lseek(fd, 0, SEEK_END) >= (at & ~4095L) + 4096)
-			memset(p, 'm', 4096);
-		ret = munmap(p, 4096);
-		break;
 	case 5:
-		f = fopen("m", "r+");
-		fseek(f, at, SEEK_SET);
-		ret = (long)fwrite(bytes, 1, n, f) + fclose(f);
-		break;
+		return own_unheard(how - 3, at, bytes, n);
 	case 6:
-		ret = dprintf(fd, "%s %d", "some text", 12345);
-		break;
+		return dprintf(fd, "%s %d", "some text", 12345);
 	case 7:
-		ret = aio_write(&cb);
-		while (ret == 0 && aio_error(&cb) == EINPROGRESS)
-			aio_suspend(wait, 1, NULL);
-		ret = ret == 0 ? aio_return(&cb) : ret;
-		break;
+		return own_by_thread(at, bytes, n);
 	case 8:
-		ret = fallocate(fd, FALLOC_FL_ZERO_RANGE, at, (off_t)n + 1);
-		break;
+		return fallocate(fd, FALLOC_FL_ZERO_RANGE, at, (off_t)n + 1);
 	case 9:
-		ret = truncate("m", at);
-		break;
+		return truncate("m", at);
 	case 10:
-		ret = posix_fallocate(fd, at, (off_t)n + 1);
-		break;
+		return posix_fallocate(fd, at, (off_t)n + 1);
 	case 11:
-		f = freopen("m", "r+", fopen("f1", "r"));
-		setvbuf(f, NULL, _IONBF, 0);
-		ret = (long)fwrite(bytes, 1, n, f) + fclose(f);
-		break;
+		return pwritev2(fd, &v, 1, 0, RWF_APPEND);
 	case 12:
-		ret = syscall(SYS_pwrite64, fd, bytes, n, at);
-		break;
+		return syscall(SYS_pwrite64, fd, bytes, n, at);
 	default:
-		ret = fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 4096, 8192);
+		return fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 4096, 8192);
 	}
-	close(from);
-	return ret;
 }
 
 /*

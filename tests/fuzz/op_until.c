@@ -107,7 +107,7 @@ static long wait_interrupted(int how)
 	case 11:
 		return sigsuspend(&until.none);
 	default:
-		return syscall(SYS_poll, &in, 1, -1);
+		return syscall(SYS_ppoll, &in, 1, NULL, NULL, 8);
 	}
 }
 
