@@ -152,21 +152,21 @@ static ssize_t transfer(int fd, const struct segment *g, off_t *offset, size_t n
 }
 
 /*
- * Would a write to FD, which blocks, not wait? It goes on until what is queued has come to the
- * limit, while poll says no much earlier: at two thirds for TCP, at a quarter for a UNIX socket.
+ * How much would a write to FD, which blocks, take without a wait? It goes on until what is queued has
+ * come to the limit, while poll says no much earlier: at two thirds for TCP, at a quarter for a UNIX
+ * socket. 0: nothing, or hardly anything.
  */
-static bool has_room(int fd)
+static size_t room_of(int fd, const struct fd_entry *e)
 {
+	enum { LEAST = 512 };
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	uint32_t memory[SK_MEMINFO_VARS];
-	socklen_t n = sizeof(memory);
+	bool ask;
+	ssize_t room;
 
-	if (prim_poll(&p, 1, 0) != 0)
-		return p.revents == POLLOUT;
-	return prim_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &n) == 0 &&
-	       n > SK_MEMINFO_WMEM_QUEUED * sizeof(*memory) &&
-	       memory[SK_MEMINFO_WMEM_QUEUED] < memory[SK_MEMINFO_SNDBUF] &&
-	       memory[SK_MEMINFO_WMEM_ALLOC] < memory[SK_MEMINFO_SNDBUF];
+	if (prim_poll(&p, 1, 0) < 0 || (p.revents & ~POLLOUT))
+		return 0;
+	room = stall_room(fd, e, &ask);
+	return room < LEAST || (ask && !p.revents) ? 0 : (size_t)room;
 }
 
 /*
@@ -182,17 +182,21 @@ static bool raises_pipe(int fd)
 }
 
 /*
- * Does a call that was cut short, or interrupted, go on? splice_to_socket() (since 6.5) looks for
- * signals before it sends anything, and so is cut where a write is not, which looks only when it
- * has to wait. So where there is room the handler came a little earlier. In it the program may
- * have closed the socket, taken the number that G is sent from, or sent something itself: then what
- * G stands for may be gone.
+ * Does a call that was cut short, or interrupted, go on, and with how many bytes at the most? 0: no.
+ * splice_to_socket() (since 6.5) looks for signals before it sends anything, and so is cut where a
+ * write is not, which looks only when it has to wait. So where there is room the handler came a
+ * little earlier, or there was none when it came: one who waits is not woken for a little room. The
+ * write would not wait after it in either case, nor must what goes on; so it sends what fits. In the
+ * handler the program may have closed the socket, taken the number that G is sent from, or sent
+ * something itself: then what G stands for may be gone.
  */
-static bool goes_on(int fd, const struct fd_entry *e, uint32_t generation, const struct segment *g)
+static size_t goes_on(int fd, const struct fd_entry *e, uint32_t generation, const struct segment *g)
 {
 	if (e->generation != generation || !segment_is_pinned(g))
-		return false;
-	return fd_is_nonblocking(fd) ? !raises_pipe(fd) : has_room(fd);
+		return 0;
+	if (fd_is_nonblocking(fd))
+		return raises_pipe(fd) ? 0 : SIZE_MAX;
+	return room_of(fd, e);
 }
 
 /*
@@ -203,10 +207,11 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 {
 	uint32_t generation = e->generation;
 	off_t offset = g->offset;
-	size_t total = 0;
+	size_t total = 0, most = SIZE_MAX;
 
 	for (;;) {
-		ssize_t r = transfer(fd, g, &offset, n - total, flags);
+		size_t rest = n - total;
+		ssize_t r = transfer(fd, g, &offset, rest < most ? rest : most, flags);
 
 		if (r > 0)
 			total += (size_t)r;
@@ -214,7 +219,7 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 			return (ssize_t)total;
 		if (r == 0 && total == 0)
 			return g->l ? engine_end_truncated(fd, why) : 0;
-		if ((r > 0 || r == -EINTR) && goes_on(fd, e, generation, g))
+		if ((r > 0 || r == -EINTR) && (most = goes_on(fd, e, generation, g)) > 0)
 			continue;
 		if (total && r != -EAGAIN && e->generation == generation)
 			engine_note_swallowed(fd, e);

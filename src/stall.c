@@ -48,13 +48,12 @@ enum outcome { GO_ON, END, PLAINLY };
 /* ---- how much goes without a wait ---- */
 
 /*
- * Half of what is free, since what is queued takes more than its bytes. A segment begins while
- * less than SNDBUF is queued: TCP counts sk_wmem_queued (sk_stream_memory_free, asked for each new
- * skb by tcp_sendmsg_locked), UNIX sockets sk_wmem_alloc (sock_alloc_send_pskb). TCP_NOTSENT_LOWAT
- * is a bound beside it (tcp_stream_memory_free), which holds where poll says POLLOUT.
- * *ASK: only POLLOUT makes it sure. -1: it cannot be told.
+ * A segment begins while less than SNDBUF is queued: TCP counts sk_wmem_queued
+ * (sk_stream_memory_free, asked for each new skb by tcp_sendmsg_locked), UNIX sockets sk_wmem_alloc
+ * (sock_alloc_send_pskb). TCP_NOTSENT_LOWAT is a bound beside it (tcp_stream_memory_free), which
+ * holds where poll says POLLOUT.
  */
-static ssize_t room_of(int fd, const struct fd_entry *e, bool *ask)
+ssize_t stall_room(int fd, const struct fd_entry *e, bool *ask)
 {
 	uint32_t mem[SK_MEMINFO_VARS] = { 0 }, used, low = 0;
 	socklen_t n = sizeof(mem), low_n = sizeof(low);
@@ -92,7 +91,7 @@ COLD bool stall_threatens(int fd, const struct fd_entry *e, const struct segment
 	}
 	if (!held || s->streams || (flags & MSG_DONTWAIT))
 		return false;
-	room = room_of(fd, e, &ask);
+	room = stall_room(fd, e, &ask);
 	return room >= 0 && (ask || all > (size_t)room) && !fd_is_nonblocking(fd);
 }
 
@@ -277,7 +276,7 @@ static size_t next_piece(struct call *c)
 
 	if (c->by_memory)
 		return left;
-	room = room_of(c->fd, c->e, &ask);
+	room = stall_room(c->fd, c->e, &ask);
 	if (!ask && room >= (ssize_t)left)
 		return left;
 	if (prim_poll(&p, 1, 0) > 0 && p.revents != POLLERR)

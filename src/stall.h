@@ -27,4 +27,10 @@ bool stall_threatens(int fd, const struct fd_entry *e, const struct segments *s,
 ssize_t stall_send(int fd, struct fd_entry *e, struct segments *s, int flags, size_t sent[SEGMENTS],
 		   enum verdict *why);
 
+/*
+ * How much FD, a stream socket that E tells of, takes without a wait: half of what is free, since what
+ * is queued takes more than its bytes. *ASK: only POLLOUT makes it sure. -1: it cannot be told.
+ */
+ssize_t stall_room(int fd, const struct fd_entry *e, bool *ask);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -770,6 +771,65 @@ static void handler_sends_meanwhile(struct same_rig *r)
 	same_say("wrong", wrong);
 }
 
+/* A connection: both ends to PAIR. */
+static bool connected(int pair[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&a, n) != 0 || listen(fd, 1) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+		return false;
+	pair[1] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(pair[1], (struct sockaddr *)&a, n) != 0)
+		return false;
+	pair[0] = accept(fd, NULL, NULL);
+	close(fd);
+	return pair[0] >= 0;
+}
+
+/*
+ * A write waits, and is not woken for the little room that there is again meanwhile: the handler ends
+ * it, and nothing waits after that until the peer takes something.
+ */
+static void waits_beside_little_room(struct same_rig *r)
+{
+	enum { SIZE = 128 * 1024, LATE_MS = 2500 };
+	struct itimerval once = { { 0, 0 }, { 0, 500000 } };
+	char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int pair[2], fd = open("../data", O_RDONLY);
+	struct timespec from, to;
+	pid_t peer;
+
+	if (!connected(pair))
+		return;
+	handle(SIGALRM, note, 0);
+	peer = fork();
+	if (peer == 0) {
+		usleep(LATE_MS * 1000);
+		while (read(pair[1], p, SIZE) > 0)
+			;
+		_exit(0);
+	}
+	seen = 0;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (int i = 0; !seen && i < 1000; i++) {
+		setitimer(ITIMER_REAL, &once, NULL);
+		if (pread(fd, p, SIZE, i % 8 * SIZE) != SIZE || write(pair[0], p, SIZE) <= 0)
+			break;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	same_say("seen", seen);
+	same_say("late", (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 >
+				 LATE_MS - 500);
+	kill(peer, SIGKILL);
+	waitpid(peer, NULL, 0);
+	close(pair[0]);
+	close(pair[1]);
+	more(r);
+}
+
 /* The child of a vfork has its parent's handlers, and is shown the same. */
 static void shown_to_vforked(struct same_rig *r)
 {
@@ -1154,6 +1214,7 @@ static const struct same_case cases[] = {
 	{ "storm_over_room", storm_over_room, SAME_LAZY, 0 },
 	{ "storm_over_little_room", storm_over_little_room, SAME_LAZY, 0 },
 	{ "handler_sends_meanwhile", handler_sends_meanwhile, SAME_LAZY, 0 },
+	{ "waits_beside_little_room", waits_beside_little_room, SAME_LAZY, 0 },
 	{ "shown_to_vforked", shown_to_vforked, 0, 0 },
 	{ NULL, NULL, 0, 0 },
 };
