@@ -745,7 +745,6 @@ static void handler_sends_meanwhile(struct same_rig *r)
 {
 	struct itimerval soon = { { 0, 150000 }, { 0, 150000 } }, never = { { 0, 0 }, { 0, 0 } };
 	char *truth = malloc(SAME_CHUNK), *full = malloc(8 * SAME_CHUNK);
-	ssize_t filled, k;
 
 	same_copy_file("../other", "third");
 	rig = r;
@@ -757,7 +756,7 @@ static void handler_sends_meanwhile(struct same_rig *r)
 		wrong += write(meeting.pair[0], meeting.buf, SAME_CHUNK) != SAME_CHUNK;
 		take(meeting.pair[1], full, SAME_CHUNK);
 	}
-	for (filled = 0; (k = send(meeting.pair[0], full, 1000, MSG_DONTWAIT)) > 0; filled += k)
+	while (send(meeting.pair[0], full, 1000, MSG_DONTWAIT) > 0)
 		;
 	pread(r->source, truth, SAME_CHUNK, lseek(r->source, 0, SEEK_CUR));
 	same_get(r->source, meeting.buf, SAME_CHUNK);
