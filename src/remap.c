@@ -32,7 +32,8 @@ static bool is_simple(const struct remap *r)
 		return true;
 	if (((fixed || stays) && !moves) || (stays && r->n != r->old_n))
 		return true;
-	if (fixed && (r->to + r->n < r->to || (r->to < r->p + r->old_n && r->p < r->to + r->n)))
+	if ((fixed || stays) &&
+	    (r->to + r->n < r->to || (r->to < r->p + r->old_n && r->p < r->to + r->n)))
 		return true;
 	return !fixed && !stays && r->n < r->old_n;
 }
@@ -90,15 +91,14 @@ static size_t move_pieces(uintptr_t from, uintptr_t to, size_t n, long *error)
 	return done;
 }
 
-/* The kernel first unmaps what is in the way; and so do we. */
+/* The kernel first unmaps what is in the way; and so do we. Without MREMAP_FIXED the address is a hint. */
 static uintptr_t keep_free(const struct remap *r)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 	if (r->flags & MREMAP_FIXED)
 		flags |= MAP_FIXED;
-	return (uintptr_t)prim_mmap(r->flags & MREMAP_FIXED ? (void *)r->to : NULL, r->n, PROT_NONE,
-				    flags, -1, 0);
+	return (uintptr_t)prim_mmap((void *)r->to, r->n, PROT_NONE, flags, -1, 0);
 }
 
 static long move_all(const struct remap *r)
@@ -125,7 +125,8 @@ static long move_all(const struct remap *r)
 
 bool remap_pieces(uintptr_t p, size_t old_n, size_t n, int flags, uintptr_t to, long *result)
 {
-	struct remap r = { .p = p, .to = flags & MREMAP_FIXED ? to : 0, .flags = flags };
+	bool named = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+	struct remap r = { .p = p, .to = named ? to : 0, .flags = flags };
 
 	if (!fill_has_moved() || page_up(old_n) < old_n || page_up(n) < n)
 		return false;
@@ -133,7 +134,7 @@ bool remap_pieces(uintptr_t p, size_t old_n, size_t n, int flags, uintptr_t to, 
 	r.n = page_up(n);
 	if (is_simple(&r) || !are_pieces(&r))
 		return false;
-	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+	if (named) {
 		*result = move_all(&r);
 		return true;
 	}

@@ -93,7 +93,7 @@ static void move(struct buffer *b, char *p, size_t n, int how)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		break;
 	case 1: /* what was there is empty afterwards */
-		to = mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+		to = mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL); /* libc takes it from there */
 		SAY("mremap", to != MAP_FAILED, to != MAP_FAILED ? (long)fuzz_hash(to, n) : 0);
 		if (to != MAP_FAILED)
 			munmap(to, n);

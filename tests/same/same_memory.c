@@ -826,7 +826,7 @@ static char *remap_as(char *p, size_t n, char *target, int how)
 	case 5:
 		return mremap(p, n, n + 40960, MREMAP_MAYMOVE | MREMAP_FIXED, target);
 	case 6:
-		return mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+		return mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	default:
 		return (char *)syscall(SYS_mremap, p, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, target);
 	}
@@ -848,6 +848,8 @@ static void remapped_in_pieces(struct same_rig *r)
 			munmap(p + n, n);
 		memset(p, 'm', n);
 		look_twice(r, p + 2 * chunk);
+		q = mremap(p, n, n, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, target + 77);
+		same_say("to an odd address", q == MAP_FAILED ? errno : 0);
 		q = remap_as(p, n, target, i);
 		same_say("mremap", q == MAP_FAILED ? -errno : more[i]);
 		if (q == MAP_FAILED)
