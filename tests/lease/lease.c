@@ -627,6 +627,7 @@ static void own_writes(void)
 	int fd, begun;
 
 	loop(p, 5);
+	delivered();
 	get(p);
 	begun = milliseconds();
 	fd = open(path, O_RDWR);
@@ -687,6 +688,7 @@ static void own_inline(void)
 	int begun;
 
 	loop(p, 5);
+	delivered();
 	get(p);
 	begun = milliseconds();
 	time_of(begun, "open", INLINE4(openat, AT_FDCWD, path, O_RDWR, 0) >= 0);
@@ -773,6 +775,7 @@ static void forked(void)
 	pid_t child;
 
 	loop(p, 5);
+	delivered();
 	get(p);
 	child = fork();
 	if (child == 0) {
@@ -804,6 +807,7 @@ static void killed_child(void)
 	pid_t child;
 
 	loop(p, 5);
+	delivered();
 	child = fork();
 	if (child == 0) {
 		get(p);
@@ -820,6 +824,7 @@ static void executed(void)
 	pid_t child;
 
 	loop(p, 5);
+	delivered();
 	child = fork();
 	if (child == 0) {
 		get(p);
@@ -846,6 +851,7 @@ static void *holding(void *p)
 	ssize_t n;
 
 	loop(p, 5);
+	delivered();
 	pthread_mutex_lock(&lock);
 	at = lseek(source, 0, SEEK_CUR);
 	n = get(p);
