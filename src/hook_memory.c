@@ -233,7 +233,7 @@ static COLD void *slow_mremap(void *p, size_t old_n, size_t n, int flags, void *
 	mapping_take(&m, (uintptr_t)p, whole_pages(p, old_n));
 	if (flags & MREMAP_FIXED)
 		mapping_forget(to, whole_pages(to, n));
-	if (unlikely(fill_has_moved()) && !hook_passive() &&
+	if (!hook_passive() &&
 	    remap_pieces((uintptr_t)p, old_n, n, flags, (uintptr_t)to, &done))
 		ret = (void *)answer(done);
 	else
