@@ -14,13 +14,12 @@
 
 #include "engine.h"
 #include "hook.h"
+#include "joint.h"
 #include "lease.h"
 #include "prim.h"
 #include "sig.h"
 #include "stall.h"
 #include "thread.h"
-
-enum { PIECES = 16 };
 
 /*
  * A blocked raw call is no cancellation point; with the asynchronous type it is
@@ -200,13 +199,14 @@ static size_t goes_on(int fd, const struct fd_entry *e, uint32_t generation, con
 }
 
 /*
- * N bytes that lie in a row in the source of G, from where G begins. 0: the file ends before them.
+ * N bytes that lie in a row in the source of G, from AT bytes behind where G begins. 0: the file ends
+ * before them.
  */
-static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t n, int flags,
-			 enum verdict *why)
+static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, size_t at, size_t n,
+			 int flags, enum verdict *why)
 {
 	uint32_t generation = e->generation;
-	off_t offset = g->offset;
+	off_t offset = g->offset + (off_t)at;
 	size_t total = 0, most = SIZE_MAX;
 
 	for (;;) {
@@ -227,35 +227,15 @@ static ssize_t send_file(int fd, struct fd_entry *e, const struct segment *g, si
 	}
 }
 
-/*
- * How many bytes from segment I on lie in a row in one file: one call sends them. *NEXT gets the
- * first that does not.
- */
-static size_t row_of(const struct segments *s, unsigned i, unsigned *next)
+/* The memory segments from I to NEXT in one sendmsg. */
+static ssize_t send_memory(int fd, const struct segments *s, unsigned i, unsigned next, int flags)
 {
-	const struct segment *first = &s->seg[i];
-	size_t n = first->n;
-
-	for (i++; i < s->count && segment_is_file(&s->seg[i]) && s->seg[i].fd == first->fd &&
-		  s->seg[i].offset == first->offset + (off_t)n; i++)
-		n += s->seg[i].n;
-	*next = i;
-	return n;
-}
-
-/*
- * The memory segments from I on, up to the next of a file, in one sendmsg. *NEXT gets where that
- * is.
- */
-static ssize_t send_memory(int fd, const struct segments *s, unsigned i, int flags, unsigned *next)
-{
-	struct iovec iov[PIECES];
+	struct iovec iov[SEGMENTS_MEMORY];
 	struct msghdr msg = { .msg_iov = iov };
 
-	for (; i < s->count && !segment_is_file(&s->seg[i]) && msg.msg_iovlen < PIECES; i++)
+	for (; i < next; i++)
 		iov[msg.msg_iovlen++] = (struct iovec){ (void *)s->seg[i].p, s->seg[i].n };
-	*next = i;
-	if (i < s->count)
+	if (next < s->count)
 		flags |= MSG_MORE;
 	return engine_cancellable(SYS_sendmsg, fd, (long)&msg, flags, 0, 0, 0);
 }
@@ -287,28 +267,66 @@ ssize_t engine_stop_at(struct fd_entry *e, uint32_t generation, size_t total, ss
 	return (ssize_t)total;
 }
 
+/* The beginning of S by one call. *ALL gets how long that was to be. */
+static ssize_t send_joint(int fd, struct fd_entry *e, const struct segments *s, int flags, size_t *all,
+			  enum verdict *why)
+{
+	struct pipe *p = joint_make(s);
+	struct segment g = { .pipe = p };
+	bool more;
+	ssize_t r;
+
+	if (!p) {
+		*why = VERDICT_SECOND_WRITER;
+		return ENGINE_PLAINLY;
+	}
+	*all = p->bytes;
+	g.fd = p->out;
+	more = *all < segments_length(s);
+	r = send_file(fd, e, &g, 0, *all, more ? flags | MSG_MORE : flags, why);
+	pipes_leave(p);
+	if (!engine_kernel_cannot(&g, r))
+		return r;
+	*why = VERDICT_KERNEL_REFUSED;
+	return ENGINE_PLAINLY;
+}
+
 ssize_t engine_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 		    size_t sent[SEGMENTS], enum verdict *why)
 {
 	uint32_t generation = e->generation;
-	size_t total = 0;
+	size_t total = 0, at = 0; /* AT: so many of segment I went before */
+	unsigned i = 0, next;
 
 	if (lease_any() && stall_threatens(fd, e, s, flags))
 		return stall_send(fd, e, s, flags, sent, why);
-	for (unsigned i = 0, next; i < s->count; i = next) {
+	if (s->joint) {
+		size_t all;
+		ssize_t r = send_joint(fd, e, s, flags, &all, why);
+
+		if (r < 0)
+			return r;
+		total = (size_t)r;
+		if (spread(s, 0, s->count, total, sent) || total < all)
+			return r;
+		while (sent[i] == s->seg[i].n)
+			i++;
+		at = sent[i];
+	}
+	for (; i < s->count; i = next, at = 0) {
 		bool file = segment_is_file(&s->seg[i]);
+		size_t row;
 		ssize_t r;
 
 		/*
 		 * a call may have blocked, or a handler run: the number must not have come to mean
 		 * another socket, and what follows not be gone
 		 */
-		if (i > 0 && (e->generation != generation || !segment_is_pinned(&s->seg[i])))
+		if (total > 0 && (e->generation != generation || !segment_is_pinned(&s->seg[i])))
 			break;
-		if (file)
-			r = send_file(fd, e, &s->seg[i], row_of(s, i, &next), flags, why);
-		else
-			r = send_memory(fd, s, i, flags, &next);
+		row = file ? segments_row(s, i, &next) : segments_memory(s, i, &next);
+		r = file ? send_file(fd, e, &s->seg[i], at, row - at, flags, why)
+			 : send_memory(fd, s, i, next, flags);
 		if (r <= 0 && *why == VERDICT_REWRITTEN && file && engine_kernel_cannot(&s->seg[i], r)) {
 			*why = VERDICT_KERNEL_REFUSED;
 			if (total == 0)
@@ -317,7 +335,7 @@ ssize_t engine_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 		if (r < 0)
 			return engine_stop_at(e, generation, total, r);
 		total += (size_t)r;
-		if (!spread(s, i, next, (size_t)r, sent))
+		if (!spread(s, i, next, at + (size_t)r, sent))
 			break;
 	}
 	return (ssize_t)total;

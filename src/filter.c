@@ -32,8 +32,8 @@ enum { TEXT = 4096, CACHESTAT = 451 };
 	C(SYS_getsockopt) C(SYS_getpeername) C(SYS_shutdown) C(SYS_pipe2) C(SYS_fallocate)          \
 	C(SYS_ftruncate) C(SYS_fchmod) C(SYS_mkdirat) C(SYS_unlinkat) C(SYS_renameat2)              \
 	C(SYS_newfstatat) C(SYS_readlinkat) C(SYS_getdents64) C(SYS_utimensat) C(SYS_writev)        \
-	C(SYS_rt_sigtimedwait) C(SYS_rt_tgsigqueueinfo) C(SYS_tgkill) C(SYS_ppoll)                  \
-	C(SYS_clock_gettime) C(SYS_uname) C(SYS_futex) C(CACHESTAT)
+	C(SYS_socketpair) C(SYS_rt_sigtimedwait) C(SYS_rt_tgsigqueueinfo) C(SYS_tgkill)             \
+	C(SYS_ppoll) C(SYS_clock_gettime) C(SYS_uname) C(SYS_futex) C(CACHESTAT)
 
 #define FCNTL(C)                                                                                  \
 	C(F_GETFL) C(F_DUPFD_CLOEXEC) C(F_GETLEASE) C(F_SETLEASE) C(F_GETOWN) C(F_GETSIG)          \

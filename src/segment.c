@@ -188,7 +188,7 @@ static bool cut_piece(struct segments *s, uintptr_t p, uintptr_t end)
 bool segments_build(struct segments *s, const struct iovec *iov, size_t count)
 {
 	s->count = s->landed = s->mapped = s->streams = 0;
-	s->fed = s->filled = false;
+	s->fed = s->filled = s->joint = false;
 	s->why = VERDICT_REWRITTEN;
 	s->left = LARGEST_CALL;
 	for (size_t i = 0; i < count; i++) {
@@ -344,10 +344,10 @@ bool segment_is_pinned(const struct segment *g)
 {
 	const struct thread *t = thread_self_record;
 
-	if (!segment_is_file(g))
+	if (g->pipe)
+		return relaxed(g->pipe->out) == g->fd;
+	if (!segment_is_file(g) || g->source < 0)
 		return true;
-	if (g->source < 0)
-		return !g->pipe || relaxed(g->pipe->out) == g->fd;
 	if (relaxed(source_at(g->source)->fd) != g->fd)
 		return false;
 	for (int i = 0; t && i < THREAD_HAZARDS; i++)

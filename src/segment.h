@@ -13,7 +13,7 @@
 #include "shunt.h"
 #include "verdict.h"
 
-enum { SEGMENTS = 64 };
+enum { SEGMENTS = 64, SEGMENTS_MEMORY = 16 };
 
 struct segment {
 	const char *p;          /* where the program has it */
@@ -37,6 +37,7 @@ struct segments {
 	unsigned count, landed, mapped, streams;
 	bool fed;               /* under source:lease: what went is noted already (lease_fed) */
 	bool filled;            /* and the rest was sent from memory (stall.h) */
+	bool joint;             /* others may write to the sink: by one call (joint.h) or not at all */
 	enum verdict why;       /* why something that is mapped is memory here; REWRITTEN: nothing is */
 	size_t left;            /* of what one call can write */
 	unsigned first_pin;     /* of this thread's (thread.h), */
@@ -47,6 +48,43 @@ struct segments {
 static inline bool segment_is_file(const struct segment *g)
 {
 	return g->l || g->mapping;
+}
+
+static inline size_t segments_length(const struct segments *s)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		n += s->seg[i].n;
+	return n;
+}
+
+/*
+ * How many bytes from segment I on, of a file, lie in a row in that file: one call sends them. And
+ * from I on, which is memory: those of the pieces up to the next of a file, of SEGMENTS_MEMORY at the
+ * most. *NEXT gets the first segment that does not belong to them.
+ */
+static inline size_t segments_row(const struct segments *s, unsigned i, unsigned *next)
+{
+	const struct segment *first = &s->seg[i];
+	size_t n = first->n;
+
+	for (i++; i < s->count && segment_is_file(&s->seg[i]) && s->seg[i].fd == first->fd &&
+		  s->seg[i].offset == first->offset + (off_t)n; i++)
+		n += s->seg[i].n;
+	*next = i;
+	return n;
+}
+
+static inline size_t segments_memory(const struct segments *s, unsigned i, unsigned *next)
+{
+	unsigned end = i + SEGMENTS_MEMORY < s->count ? i + SEGMENTS_MEMORY : s->count;
+	size_t n = 0;
+
+	for (; i < end && !segment_is_file(&s->seg[i]); i++)
+		n += s->seg[i].n;
+	*next = i;
+	return n;
 }
 
 /*

@@ -104,11 +104,7 @@ static void pipe_restore(const uint64_t *old, bool raised)
  */
 static bool may_have_raised(const struct segments *s, ssize_t r)
 {
-	size_t all = 0;
-
-	for (unsigned i = 0; i < s->count; i++)
-		all += s->seg[i].n;
-	return r == -EPIPE || (r > 0 && (size_t)r < all);
+	return r == -EPIPE || (r > 0 && (size_t)r < segments_length(s));
 }
 
 static ssize_t send_quietly(int fd, struct fd_entry *e, struct segments *s, int flags,
@@ -316,10 +312,7 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 		return VERDICT_SEND_FLAGS;
 	if (!segments_pin(&s))
 		return thread_self() ? VERDICT_LOOKED_AT : VERDICT_LIMIT;
-	if (s.count > 1 && !writers_alone(e)) {
-		segments_unpin(&s);
-		return VERDICT_SECOND_WRITER;
-	}
+	s.joint = s.count > 1 && !writers_alone(e);
 	for (unsigned i = 0; i < s.count; i++)
 		sent[i] = 0;
 	why = VERDICT_REWRITTEN;

@@ -242,7 +242,7 @@ bool source_sending(const struct source *s)
 	int index = source_index(s);
 
 	for (struct thread *t = thread_list(); t; t = t->next)
-		for (int i = 0; t->tid && i < THREAD_HAZARDS; i++)
+		for (unsigned i = 0; i < atomic_load(&t->pins); i++)
 			if (atomic_load(&t->hazard[i]) == index + 1)
 				return true;
 	return false;

@@ -416,7 +416,7 @@ ssize_t stall_send(int fd, struct fd_entry *e, struct segments *s, int flags, si
 	ssize_t r;
 
 	/* another thread's bytes could come in between */
-	if (s->count == 1 && !writers_alone(e)) {
+	if (s->joint || (s->count == 1 && !writers_alone(e))) {
 		*why = VERDICT_SECOND_WRITER;
 		return ENGINE_PLAINLY;
 	}

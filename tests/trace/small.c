@@ -563,6 +563,32 @@ static void pieces_larger(void)
 	}
 }
 
+/* ---- a connection that goes from thread to thread, as that of a kept-alive client ---- */
+
+static void *answer(void *map)
+{
+	char head[16] = "header of chunk", got[sizeof(head) + WHOLE];
+	struct iovec answer[2] = { { head, sizeof(head) }, { map, WHOLE } };
+
+	if (writev(sink, answer, 2) != sizeof(got))
+		err(1, "writev");
+	await(drain, sizeof(got));
+	if (read(drain, got, sizeof(got)) != sizeof(got) || memcmp(got, head, sizeof(head)) != 0 ||
+	    memcmp(got + sizeof(head), map, WHOLE) != 0)
+		errx(1, "other bytes came");
+	return NULL;
+}
+
+static void handed_on(void)
+{
+	char *map = map_file(NULL, PROT_READ);
+	pthread_t t;
+
+	for (int i = 0; i < HALF; i++)
+		if (pthread_create(&t, NULL, answer, map) != 0 || pthread_join(t, NULL) != 0)
+			errx(1, "thread");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -577,7 +603,7 @@ static const struct {
 	{ "forked", forked }, { "forked-soon", forked_soon }, { "another-thread", another_thread },
 	{ "larger", larger }, { "looked", looked }, { "looked-then-smaller", looked_then_smaller },
 	{ "looked-by-turns", looked_by_turns }, { "on-the-stack", on_the_stack },
-	{ "short-then-full", short_then_full },
+	{ "short-then-full", short_then_full }, { "handed-on", handed_on },
 	{ "pieces", pieces }, { "pieces-another-sink", pieces_another_sink },
 	{ "pieces-second-sink", pieces_second_sink },
 	{ "pieces-writable", pieces_writable }, { "pieces-gone", pieces_gone },

@@ -1,7 +1,7 @@
 # The unit tests: a cmocka program for each part that can be tested without a server.
 # No flags of their own, so that they share their objects.
 unit_programs = tests/unit/test_choice tests/unit/test_config tests/unit/test_engine \
-	tests/unit/test_landing tests/unit/test_mapping tests/unit/test_meter tests/unit/test_pair \
+	tests/unit/test_joint tests/unit/test_landing tests/unit/test_mapping tests/unit/test_meter tests/unit/test_pair \
 	tests/unit/test_pipes tests/unit/test_races \
 	tests/unit/test_report tests/unit/test_segment tests/unit/test_sig tests/unit/test_stats \
 	tests/unit/test_tally tests/unit/test_verdict
@@ -28,6 +28,9 @@ tests_unit_test_config_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_engine_SOURCES = tests/unit/test_engine.c src/engine_sendfile.c src/prim.c \
 	src/prim_gate.c
 tests_unit_test_engine_LDADD = $(CMOCKA_LIBS)
+
+tests_unit_test_joint_SOURCES = tests/unit/test_joint.c $(unit_landing) src/joint.c
+tests_unit_test_joint_LDADD = $(CMOCKA_LIBS)
 
 tests_unit_test_mapping_SOURCES = tests/unit/test_mapping.c $(unit_landing) src/segment.c
 tests_unit_test_mapping_LDADD = $(CMOCKA_LIBS)
