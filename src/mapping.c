@@ -242,8 +242,12 @@ static void remember(const struct mapping *m)
 /* Can M, a mapping of FD that is ST, be sent from? Then its source is held. */
 static enum verdict adopt(struct mapping *m, int fd, const struct stat *st)
 {
+	enum verdict v = site_map_ready(m->site);
+
 	if (!(config.engines & ENGINE_MAPPED))
 		return VERDICT_ENGINE_OFF;
+	if (v != VERDICT_REWRITTEN)
+		return v;
 	/* the number can mean another file than it did in mmap */
 	if (!maps_file_at(m->lo, &m->file) || m->file.inode != st->st_ino)
 		return VERDICT_HOST_LIMITS;

@@ -310,6 +310,17 @@ enum verdict meter_mapped(uintptr_t p, size_t n, struct site *site)
 	return likely(way != CHOICE_MEASURE) ? verdict_of(way, false) : measure_mapped(c, p, n);
 }
 
+bool meter_mapped_passes(size_t n, const struct site *site)
+{
+	struct choice *c = choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED);
+	uint32_t wait = relaxed(c->wait);
+
+	if (wait <= 1 || relaxed(c->measuring))
+		return true;
+	set_relaxed(c->wait, wait - 1);
+	return false;
+}
+
 /* A write of a mapping is a chunk for itself, if it wrote anything. */
 static void mapped_written(struct meter *m, ssize_t ret)
 {

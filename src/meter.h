@@ -63,6 +63,12 @@ static inline void meter_skip(int fd)
 /* The same for N bytes at P of a mapping that was made at SITE, in a write. */
 enum verdict meter_mapped(uintptr_t p, size_t n, struct site *site);
 
+/*
+ * N bytes of a mapping made at SITE that was let pass, since by reference it would not pay, go plainly.
+ * Is it time for the next trial? That takes mappings that are adopted.
+ */
+bool meter_mapped_passes(size_t n, const struct site *site);
+
 /* A hook begins that may write a chunk; it is over, having written RET bytes of IOV. */
 uint64_t meter_start_slow(void);
 void meter_written_slow(const struct iovec *iov, size_t count, ssize_t ret);

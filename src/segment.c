@@ -104,8 +104,11 @@ static enum verdict read_mapping(const struct mapping *m, uintptr_t p, uintptr_t
 	struct stat st;
 	off_t size;
 
-	if (m->source < 0)
+	if (m->source < 0) {
+		if (v == VERDICT_WOULD_NOT_PAY && meter_mapped_passes(end - p, m->site))
+			set_relaxed(m->site->patience.wait, 0);
 		return v;
+	}
 	if (end - p < smallest_mapped())
 		return VERDICT_TOO_SMALL;
 	v = meter_mapped(p, end - p, m->site);

@@ -172,6 +172,7 @@ static struct stats_route *account_mapped(int fd, struct fd_entry *e, const stru
 	struct stats_route *route;
 
 	name_mmap(g->read_site);
+	patience_paid(&g->read_site->patience);
 	route = pair_route(&c, e);
 	route->engine = STATS_ENGINE_MAPPED;
 	stats_add(&route->bytes, n);
@@ -416,6 +417,16 @@ static void know_way(const struct mapping *m, uint32_t changes, size_t n, const 
 		pieces_know(&way);
 }
 
+/*
+ * Some of mapping M went plainly. Where that is cheaper, what is mapped there next need not be adopted,
+ * which costs as much as the copy of some pages: for 4, 16, 64 mappings, unless another trial is due.
+ */
+static void lose_patience(const struct mapping *m)
+{
+	if (m->source >= 0 && refused == VERDICT_WOULD_NOT_PAY && relaxed(m->site->patience.wait) == 0)
+		patience_lost(&m->site->patience, VERDICT_WOULD_NOT_PAY);
+}
+
 /* N bytes at P were written plainly: those that are mapped are counted, with the reason. */
 static void watch_mapped(uintptr_t p, size_t n, int fd, const void *caller)
 {
@@ -432,6 +443,7 @@ static void watch_mapped(uintptr_t p, size_t n, int fd, const void *caller)
 					.source_fd = m.source < 0 ? -1 : source_at(m.source)->fd };
 		struct stats_route *route;
 
+		lose_patience(&m);
 		site_name(c.write_site);
 		name_mmap(m.site);
 		route = pair_route(&c, e);

@@ -127,6 +127,16 @@ enum verdict site_ready(struct site *site, struct patience *buffer, size_t n, st
 	return learned ? VERDICT_REWRITTEN : VERDICT_LEARNING;
 }
 
+enum verdict site_map_ready(struct site *site)
+{
+	uint32_t wait = relaxed(site->patience.wait);
+
+	if (likely(wait == 0))
+		return VERDICT_REWRITTEN;
+	set_relaxed(site->patience.wait, wait - 1);
+	return relaxed(site->patience.why);
+}
+
 void site_passed(struct site *site)
 {
 	uint32_t streak = atomic_load_explicit(&site->streak, memory_order_relaxed);

@@ -95,6 +95,12 @@ void site_counted(struct site *read_site, struct site *write_site, uint64_t chun
  */
 enum verdict site_ready(struct site *site, struct patience *buffer, size_t n, struct pass *pass);
 
+/*
+ * A file is mapped at SITE: is this one to be let pass, since what was mapped there went plainly? Then
+ * why it did, and it is counted down; else REWRITTEN.
+ */
+enum verdict site_map_ready(struct site *site);
+
 /* A chunk read at SITE was written whole. */
 void site_passed(struct site *site);
 

@@ -83,6 +83,25 @@ static void refused(void)
 	CHECK(mapping_count == 3);
 }
 
+/* What is mapped here is let pass for a while, and then is not. */
+static void let_pass(void)
+{
+	struct site *site;
+	uintptr_t p = map(8, 0, PROT_READ);
+
+	CHECK(mapping_find(p, 1, &m) && m.source >= 0);
+	site = m.site;
+	patience_lost(&site->patience, VERDICT_WOULD_NOT_PAY);
+	for (int i = 0; i < 4; i++) {
+		p += 8 * PAGE;
+		mapping_made(p, 8 * PAGE, PROT_READ, MAP_PRIVATE, lazy_fd, (void *)site->caller);
+		CHECK(mapping_find(p, 1, &m) && m.source < 0 && m.why == VERDICT_WOULD_NOT_PAY);
+	}
+	p = (uintptr_t)mmap(NULL, 8 * PAGE, PROT_READ, MAP_PRIVATE, lazy_fd, 0);
+	mapping_made(p, 8 * PAGE, PROT_READ, MAP_PRIVATE, lazy_fd, (void *)site->caller);
+	CHECK(mapping_find(p, 1, &m) && m.source >= 0 && m.site == site);
+}
+
 /* The number means another file by the time that it is asked. */
 static void other_file(void)
 {
@@ -340,6 +359,7 @@ static void most(void)
 
 LAZY_TEST(made)
 LAZY_TEST(refused)
+LAZY_TEST(let_pass)
 LAZY_TEST(other_file)
 LAZY_TEST(parts)
 LAZY_TEST(moves)
@@ -356,7 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_made),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_let_pass),
 		cmocka_unit_test(test_other_file),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_moves),

@@ -448,6 +448,14 @@ static void mapped(void)
 	CHECK(relaxed(c->cost[CHOICE_LAND][0]) >= 8900 * 1000ull / CHUNK);
 	CHECK(relaxed(c->cost[CHOICE_PLAIN][0]) == 8000 * 1000ull / CHUNK);
 	is_off();
+	/* what is let pass counts towards the next trial */
+	set_relaxed(c->wait, 3);
+	CHECK(!meter_mapped_passes(CHUNK, lazy_site) && !meter_mapped_passes(CHUNK, lazy_site));
+	CHECK(meter_mapped_passes(CHUNK, lazy_site) && relaxed(c->wait) == 1);
+	CHECK(meter_mapped((uintptr_t)p, CHUNK, lazy_site) == VERDICT_WOULD_NOT_PAY);
+	CHECK(meter_mapped_passes(CHUNK, lazy_site) && !relaxed(c->measuring));
+	CHECK(meter_mapped((uintptr_t)p, CHUNK, lazy_site) != VERDICT_WOULD_NOT_PAY);
+	CHECK(relaxed(c->measuring) && meter_mapped_passes(CHUNK, lazy_site));
 }
 
 static void read_stream(int fd, char *p, ssize_t ret)
