@@ -400,6 +400,25 @@ static int exchange(int signal, const struct sigaction *action, struct sigaction
 	return 0;
 }
 
+bool sig_forget_handler(int signal, bool plain)
+{
+	struct kernel_action k;
+	uint64_t mask;
+	bool there;
+
+	table_take(&mask);
+	there = ask_kernel(signal, &k) == 0 && sig_late_is_front(k.handler);
+	if (there && sig_late_get(signal).once) {
+		k.handler = SIG_DFL;
+		k.flags |= SA_RESETHAND;
+		if (plain)
+			k.flags &= ~(unsigned long)SA_SIGINFO;
+		PRIM4(SYS_rt_sigaction, signal, &k, NULL, sizeof(uint64_t));
+	}
+	table_drop(&mask);
+	return there;
+}
+
 int sig_action(int signal, const struct sigaction *action, struct sigaction *old)
 {
 	struct sigaction copy, before = {.sa_flags = 0};
@@ -712,6 +731,17 @@ FORKS void sig_forked(void)
 	table_drop(&mask);
 }
 
+/* The handler of SIGNAL, if it is to be called once, is the kernel's to forget from now on. */
+static void let_kernel_forget(int signal)
+{
+	struct kernel_action k;
+
+	if (!sig_late_get(signal).once || ask_kernel(signal, &k) < 0 || !sig_late_is_front(k.handler))
+		return;
+	k.flags |= SA_RESETHAND;
+	PRIM4(SYS_rt_sigaction, signal, &k, NULL, sizeof(uint64_t));
+}
+
 void sig_silence(void)
 {
 	uint64_t mask;
@@ -722,6 +752,7 @@ void sig_silence(void)
 	table_take(&mask);
 	want_endings = false;
 	for (int s = 1; s < SIGNALS; s++) {
+		let_kernel_forget(s);
 		if (!table[s].ours || (is_fault(s) && atomic_load(&faults_owned)))
 			continue;
 		REAL(sigaction)(s, &table[s].shown, NULL);

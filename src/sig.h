@@ -230,10 +230,10 @@ void sig_hide(void);
  */
 typedef void sig_function(int, siginfo_t *, void *);
 
-/* What the program wants called where the kernel has ours; PLAIN: without SA_SIGINFO. */
+/* What the program wants called where the kernel has ours; without SA_SIGINFO, with SA_RESETHAND. */
 struct sig_late {
 	sig_function *handler;
-	bool plain;
+	bool plain, once;
 };
 
 /*
@@ -247,6 +247,12 @@ void sig_late_put(int signal, struct sig_late was);
 /* ACTION is the kernel's: the program is to see its own handler, WAS. */
 void sig_late_show(struct sig_late was, struct sigaction *action);
 bool sig_late_is_front(const void *handler);
+
+/*
+ * For a handler with SA_RESETHAND, as it is called, without the table taken: the kernel forgets it now.
+ * False: it was forgotten already.
+ */
+bool sig_forget_handler(int signal, bool plain);
 
 /* A fault was sent: true if the thread holds a lock, and it comes later. */
 bool sig_late_sent(int signal, siginfo_t *info, void *context);

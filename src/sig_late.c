@@ -9,10 +9,12 @@
  * the lock is let go of (lock_late). To the program that is a signal that came a little later.
  *
  * Only for signals of which no more than one waits: those in real time are queued, and one that is
- * sent again would come last. And for no handler that the kernel forgets with the first call.
+ * sent again would come last. A handler that is called once (SA_RESETHAND, as those that report a
+ * crash are) must still be there when it is sent again: so it is ours that has it forgotten.
  */
 #include <ucontext.h>
 
+#include "filter.h"
 #include "lock.h"
 #include "prim.h"
 #include "sig.h"
@@ -21,7 +23,7 @@ enum { QUEUED = 32 }; /* from this number on more than one can wait */
 
 static LARGE_TABLE struct {
 	_Atomic(sig_function *) handler;
-	_Atomic bool plain;
+	_Atomic bool plain, once;
 } fronted[QUEUED];
 
 static void postpone(int signal, siginfo_t *info, ucontext_t *context)
@@ -70,13 +72,27 @@ static COLD void wait_trap(siginfo_t *info, ucontext_t *context)
 	PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), SIGTRAP, info);
 }
 
+/*
+ * The kernel would have forgotten this handler when it called it. Where another thread was first the
+ * signal is sent again, and finds what there is by now.
+ */
+static COLD bool is_first(int signal, siginfo_t *info)
+{
+	if (filter_silences()) /* it has, see sig_silence */
+		return true;
+	if (sig_forget_handler(signal, relaxed(fronted[signal].plain)))
+		return true;
+	PRIM4(SYS_rt_tgsigqueueinfo, prim_getpid(), prim_gettid(), signal, info);
+	return false;
+}
+
 static void front(int signal, siginfo_t *info, void *context)
 {
 	if (unlikely(signal == SIGTRAP) && (lock_thread.depth || is_critical(context))) {
 		wait_trap(info, context);
 	} else if (unlikely(lock_thread.depth)) {
 		postpone(signal, info, context);
-	} else {
+	} else if (likely(!relaxed(fronted[signal].once)) || is_first(signal, info)) {
 		lock_thread.handled++;
 		lock_thread.signal = signal;
 		relaxed(fronted[signal].handler)(signal, info, context);
@@ -97,33 +113,39 @@ bool sig_restarts(void)
 
 struct sig_late sig_late_get(int signal)
 {
-	struct sig_late l = { NULL, false };
+	struct sig_late l = { NULL, false, false };
 
 	if (signal < QUEUED) {
 		l.handler = relaxed(fronted[signal].handler);
 		l.plain = relaxed(fronted[signal].plain);
+		l.once = relaxed(fronted[signal].once);
 	}
 	return l;
 }
 
-static void put(int signal, sig_function *handler, bool plain)
+static void put(int signal, struct sig_late l)
 {
-	set_relaxed(fronted[signal].plain, plain);
-	atomic_store(&fronted[signal].handler, handler);
+	set_relaxed(fronted[signal].plain, l.plain);
+	set_relaxed(fronted[signal].once, l.once);
+	atomic_store(&fronted[signal].handler, l.handler);
 }
 
 bool sig_late_front(int signal, struct sigaction *action)
 {
+	struct sig_late l = { action->sa_sigaction, !(action->sa_flags & SA_SIGINFO),
+			      action->sa_flags & (int)SA_RESETHAND };
+
 	if (signal >= QUEUED || signal == SIGSEGV || signal == SIGBUS || signal == SIGSYS)
 		return false;
 	if (signal == SIGTRAP)
 		prim_critical |= sig_bit(SIGTRAP);
-	if (action->sa_flags & (int)SA_RESETHAND)
+	/* a step must not be the one; and where no call can be made the kernel has to do it */
+	if (l.once && (signal == SIGTRAP || filter_silences()))
 		return false;
 	if (signal == SIGTRAP)
 		prim_critical &= ~sig_bit(SIGTRAP);
-	put(signal, action->sa_sigaction, !(action->sa_flags & SA_SIGINFO));
-	action->sa_flags |= SA_SIGINFO;
+	put(signal, l);
+	action->sa_flags = (action->sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
 	action->sa_sigaction = front;
 	return true;
 }
@@ -131,7 +153,7 @@ bool sig_late_front(int signal, struct sigaction *action)
 void sig_late_put(int signal, struct sig_late was)
 {
 	if (signal < QUEUED)
-		put(signal, was.handler, was.plain);
+		put(signal, was);
 }
 
 void sig_late_show(struct sig_late was, struct sigaction *action)
@@ -141,6 +163,8 @@ void sig_late_show(struct sig_late was, struct sigaction *action)
 	action->sa_sigaction = was.handler;
 	if (was.plain)
 		action->sa_flags &= ~SA_SIGINFO;
+	if (was.once)
+		action->sa_flags |= (int)SA_RESETHAND;
 }
 
 bool sig_late_is_front(const void *handler)

@@ -199,6 +199,65 @@ static void one_shot(struct same_rig *r)
 	more(r);
 }
 
+/* A handler that is forgotten with the first call, as those are that tell of a crash. */
+static void called_once(struct same_rig *r)
+{
+	static const int signals[] = { SIGABRT, SIGFPE, SIGUSR1, SIGCHLD },
+			 ways[] = { 0, SA_SIGINFO, SA_NODEFER | SA_RESTART };
+	struct sigaction sa = { .sa_flags = 0 };
+	int status = 0;
+	pid_t child;
+
+	for (int i = 0; i < 12; i++) {
+		int signal = signals[i % 4];
+
+		sa.sa_handler = note;
+		sa.sa_flags = (int)SA_RESETHAND | ways[i / 4];
+		same_say("set", sigaction(signal, &sa, NULL));
+		same_say("shown", sigaction(signal, NULL, &sa));
+		same_say("mine", sa.sa_handler == note);
+		same_say("flags", sa.sa_flags & ~0x04000000);
+		same_loop(r, 2);
+		same_read(r);
+		seen = 0;
+		same_say("raise", raise(signal));
+		same_say("seen", seen);
+		same_write(r);
+		sigaction(signal, NULL, &sa);
+		same_say("default", sa.sa_handler == SIG_DFL);
+		same_say("flags", sa.sa_flags & ~0x04000000);
+		child = fork();
+		if (child == 0) {
+			raise(signal);
+			_exit(3);
+		}
+		waitpid(child, &status, 0);
+		same_say("the second", status);
+	}
+}
+
+static volatile sig_atomic_t alarms;
+
+static void set_again(int signal)
+{
+	sysv_signal(signal, set_again);
+	alarms++;
+}
+
+/* Each call sets it anew, as programs of System V do; some of them come while shunt holds a lock. */
+static void set_again_and_again(struct same_rig *r)
+{
+	struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+
+	same_say("set", sysv_signal(SIGALRM, set_again) == SIG_DFL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (alarms < 50) {
+		lseek(r->source, 0, SEEK_SET);
+		same_loop(r, 4);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
 static void crash(struct same_rig *r)
 {
 	same_write(r);
@@ -1175,6 +1234,8 @@ static const struct same_case cases[] = {
 	{ "raised_segv", raised_segv, SAME_DIES, 0 },
 	{ "ignored_segv", ignored_segv, 0, 0 },
 	{ "one_shot", one_shot, 0, 0 },
+	{ "called_once", called_once, 0, 0 },
+	{ "set_again_and_again", set_again_and_again, SAME_OUTCOME | SAME_LOOSE, 0 },
 	{ "crash", crash, SAME_DIES, 0 },
 	{ "crash_by_raise", crash_by_raise, SAME_DIES, 0 },
 	{ "crash_beside", crash_beside, SAME_DIES, 0 },
