@@ -462,29 +462,42 @@ COLD void landing_void(const void *p, size_t n)
 }
 
 /* No lock where the pages stay armed: what is void says so, and who lands there next is told. */
+/* Where the last of what L's buffer holds ends, its tail included. */
+static uintptr_t buffer_end(const struct landing *l)
+{
+	return l->base + (l->is_stream ? l->stream->image : l->length);
+}
+
+/* [lo, hi), in which L is armed, goes back to libc. */
+static void before_free(struct landing *l, uintptr_t lo, uintptr_t hi)
+{
+	bool whole = landing_lo(l) >= lo && landing_hi(l) <= hi;
+
+	atomic_store(&l->freed, whole);
+	if (!whole || !l->returns || l->is_stream || hi - lo >= KEEP_FREED)
+		open_slot(l, lo, hi, VOID);
+}
+
+/*
+ * A loop that takes a new block for each chunk gives it back as often. Where all pages of the block
+ * are those of one landing's buffer no other is armed there (begins_at), and nothing is scanned.
+ */
 COLD void landing_before_free(const void *p, size_t n)
 {
 	uintptr_t lo = (uintptr_t)p, hi = range_end(p, n);
+	struct landing *l = known_at(page_up(lo), hi);
 
-	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi)) {
-		struct landing *l = &slots[i];
-		bool whole = landing_lo(l) >= lo && landing_hi(l) <= hi;
-
-		atomic_store(&l->freed, whole);
-		if (!whole || !l->returns || l->is_stream || n >= KEEP_FREED)
-			open_slot(l, lo, hi, VOID);
+	if (l && page_down(l->base) == page_down(lo) && page_up(buffer_end(l)) >= hi) {
+		before_free(l, lo, hi);
+		return;
 	}
+	for (int i = next_slot(0, lo, hi); i >= 0; i = next_slot((unsigned)i + 1, lo, hi))
+		before_free(&slots[i], lo, hi);
 }
 
 COLD void landing_after_free(const void *p, size_t n)
 {
 	open_range((uintptr_t)p, range_end(p, n), FREED);
-}
-
-/* Where the last of what L's buffer holds ends, its tail included. */
-static uintptr_t buffer_end(const struct landing *l)
-{
-	return l->base + (l->is_stream ? l->stream->image : l->length);
 }
 
 COLD void landing_open_buffers(const void *p, size_t n)
