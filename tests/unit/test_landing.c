@@ -503,6 +503,36 @@ static void freed_and_unmapped(void)
 	CHECK(lazy_protected(p + 4 * PAGE) && p[0] == 0 && p[CHUNK - 1] == 0);
 }
 
+static bool is_void(struct landing *l)
+{
+	return unarmed(l) || l->freed;
+}
+
+/* Two buffers in one block, and a block that is more than the buffer: nothing of it is overlooked. */
+static void freed_with_more(void)
+{
+	char *p = lazy_memory(2 * CHUNK);
+	struct landing *l, *behind;
+
+	CHECK(landing_init());
+	for (int odd = 0; odd < 2; odd++) {
+		l = lazy_land(p + odd * 100, CHUNK - odd * 200, 0);
+		behind = lazy_land(p + CHUNK, CHUNK, 0);
+		CHECK(l && behind && !l->freed && !behind->freed && landing_armed == 2);
+		free_block(p, 2 * CHUNK);
+		CHECK(is_void(l) && is_void(behind));
+	}
+	behind = lazy_land(p + CHUNK, CHUNK, 0);
+	CHECK(behind && !behind->freed);
+	free_block(p, 2 * CHUNK);
+	CHECK(is_void(behind));
+	/* the first page is another's; what the block has of that is void, too */
+	l = lazy_land(p, CHUNK, 0);
+	behind = lazy_land(p + CHUNK, CHUNK, 0);
+	free_block(p + CHUNK - 100, CHUNK + 100);
+	CHECK(is_void(l) && is_void(behind));
+}
+
 static void freed_but_not_kept(void)
 {
 	enum { LARGE = 1 << 20 };
@@ -783,6 +813,7 @@ LAZY_TEST(voided)
 LAZY_TEST(freed_and_back)
 LAZY_TEST(allocator_links)
 LAZY_TEST(freed_and_unmapped)
+LAZY_TEST(freed_with_more)
 LAZY_TEST(freed_but_not_kept)
 LAZY_TEST(overlaps_are_retired)
 LAZY_TEST(arming_sees_overlaps)
@@ -817,6 +848,7 @@ int main(void)
 		cmocka_unit_test(test_freed_and_back),
 		cmocka_unit_test(test_allocator_links),
 		cmocka_unit_test(test_freed_and_unmapped),
+		cmocka_unit_test(test_freed_with_more),
 		cmocka_unit_test(test_freed_but_not_kept),
 		cmocka_unit_test(test_overlaps_are_retired),
 		cmocka_unit_test(test_arming_sees_overlaps),
