@@ -273,21 +273,29 @@ static ssize_t send_joint(int fd, struct fd_entry *e, const struct segments *s, 
 {
 	struct pipe *p = joint_make(s);
 	struct segment g = { .pipe = p };
-	bool more;
+	bool more, held;
 	ssize_t r;
+	int self;
 
 	if (!p) {
 		*why = VERDICT_SECOND_WRITER;
 		return ENGINE_PLAINLY;
 	}
+	self = relaxed(p->holder);
 	*all = p->bytes;
 	g.fd = p->out;
 	more = *all < segments_length(s);
 	r = send_file(fd, e, &g, 0, *all, more ? flags | MSG_MORE : flags, why);
-	pipes_leave(p);
-	if (!engine_kernel_cannot(&g, r))
+	/*
+	 * not in the child of a handler that forked, where the kernel repeats the call: the pipe is the
+	 * parent's, its number closed or that of another, empty one
+	 */
+	held = relaxed(p->holder) == self;
+	if (held)
+		pipes_leave(p);
+	if (!engine_kernel_cannot(&g, r) && r != -EBADF && (held || r != -EAGAIN))
 		return r;
-	*why = VERDICT_KERNEL_REFUSED;
+	*why = held && r != -EBADF ? VERDICT_KERNEL_REFUSED : VERDICT_SECOND_WRITER;
 	return ENGINE_PLAINLY;
 }
 

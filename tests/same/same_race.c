@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -496,6 +497,106 @@ static void closed_behind_a_header(struct same_rig *r)
 	r->got = 0;
 }
 
+/*
+ * A thread waits with a header and its chunk for room in a socket that others may write to, too.
+ * Its handler forks: the call goes on in the child as well.
+ */
+static int handed[2];
+static pid_t handed_child;
+
+static void make_room(void)
+{
+	static char got[65536];
+
+	while (recv(handed[1], got, sizeof(got), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+static char *handed_map;
+
+/* Another call of that kind, by the child alone. */
+static void write_handed_map(void)
+{
+	struct iovec iov[2] = { { "<->", 3 }, { handed_map, 32768 } };
+	int pair[2];
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	close(dup(pair[0]));
+	same_say("writev in the handler", writev(pair[0], iov, 2));
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void fork_in_write(int signal)
+{
+	handed_child = fork();
+	if (handed_child)
+		waitpid(handed_child, NULL, 0);
+	else if (handed_map)
+		write_handed_map();
+	make_room();
+}
+
+static void *forked_thread(void *arg)
+{
+	static char got[SAME_CHUNK + 16];
+	struct same_rig *r = arg;
+	char head[16] = "<---header--->\n";
+	struct iovec iov[2] = { { head, 16 }, { r->buf, r->got } };
+	sigset_t alarm;
+	ssize_t n;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+	n = writev(handed[0], iov, 2);
+	same_say(handed_child ? "writev" : "writev of the child", n);
+	if (n > 0)
+		same_say_memory("came", got, (size_t)recv(handed[1], got, (size_t)n, MSG_WAITALL));
+	if (!handed_child)
+		_exit(0);
+	return NULL;
+}
+
+static void fork_while_handed(struct same_rig *r)
+{
+	struct sigaction a = { .sa_handler = fork_in_write, .sa_flags = SA_RESTART };
+	struct itimerval soon = { .it_value = { 0, 300000 } };
+	char full[2000] = { 0 };
+	sigset_t alarm;
+	pthread_t t;
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, handed);
+	close(dup(handed[0])); /* who writes there is not known from now on */
+	while (send(handed[0], full, sizeof(full), MSG_DONTWAIT) > 0)
+		continue;
+	sigaction(SIGALRM, &a, NULL);
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	pthread_create(&t, NULL, forked_thread, r);
+	pthread_join(t, NULL);
+	close(handed[0]);
+	close(handed[1]);
+	same_write(r);
+}
+
+static void fork_in_a_handed_write(struct same_rig *r)
+{
+	fork_while_handed(r);
+}
+
+/* The child's own call takes the numbers that the parent's has there. */
+static void write_in_a_fork_in_a_write(struct same_rig *r)
+{
+	int fd = open("../data", O_RDONLY);
+
+	handed_map = mmap(NULL, 32768, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	fork_while_handed(r);
+}
+
 /* ---- two look at the same moment, or one looks while the other has it filled ---- */
 
 static void *second_looker(void *arg)
@@ -860,6 +961,8 @@ static const struct same_case cases[] = {
 	{ "other_young_socket", other_young_socket, SAME_OUTCOME, 0 },
 	{ "closed_meanwhile", closed_meanwhile, 0, 1 << 20 },
 	{ "closed_behind_a_header", closed_behind_a_header, 0, 0 },
+	{ "fork_in_a_handed_write", fork_in_a_handed_write, 0, 0 },
+	{ "write_in_a_fork_in_a_write", write_in_a_fork_in_a_write, 0, 0 },
 	{ "looked_at_together", looked_at_together, 0, 0 },
 	{ "fork_beside_a_reader", fork_beside_a_reader, 0, 0 },
 	{ "lock_goes_meanwhile", lock_goes_meanwhile, 0, 0 },
