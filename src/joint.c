@@ -60,11 +60,16 @@ static bool kernel_joins(void)
 
 /* ---- what fits ---- */
 
-/* How many bytes of S go in one call. 0: more than the rest of a file would be left over. */
+/*
+ * How many bytes of S go in one call. 0: more than the rest of a file would be left over. With pages of
+ * 64 KiB a pipe has eight buffers.
+ */
 static size_t fits(const struct segments *s)
 {
-	size_t left = BUFFERS, total = 0;
+	size_t left = PIPES_SIZE / shunt_page, total = 0;
 
+	if (left > BUFFERS)
+		left = BUFFERS;
 	for (unsigned i = 0, next; i < s->count; i = next) {
 		const struct segment *g = &s->seg[i];
 		bool file = segment_is_file(g);

@@ -189,6 +189,24 @@ static void cannot_be_filled(void)
 		CHECK(prim_ioctl(all[i]->out, 0x541B, &n) == 0 && n == 0); /* FIONREAD */
 }
 
+/* With pages of 64 KiB the pipe itself has no more than eight buffers. */
+static void large_pages(void)
+{
+	struct pipe *p;
+
+	begin();
+	shunt_page = 16 * PAGE;
+	add_memory(header, 1);
+	add_file(1000, 15 * 16 * PAGE);
+	CHECK((p = joint_make(&s)) && p->bytes == 1 + 7 * 16 * PAGE - 1000);
+	pipes_leave(p);
+	s.seg[1].n = 7 * 16 * PAGE - 1000;
+	CHECK((p = joint_make(&s)) && p->bytes == 1 + 7 * 16 * PAGE - 1000);
+	pipes_leave(p);
+	add_memory(header, 1);
+	CHECK(is_impossible());
+}
+
 static void no_pipe(void)
 {
 	begin();
@@ -209,6 +227,7 @@ LAZY_TEST(other_file_behind)
 LAZY_TEST(header_too_long)
 LAZY_TEST(stream_among_it)
 LAZY_TEST(cannot_be_filled)
+LAZY_TEST(large_pages)
 LAZY_TEST(no_pipe)
 
 int main(void)
@@ -219,7 +238,8 @@ int main(void)
 		cmocka_unit_test(test_pieces_of_memory), cmocka_unit_test(test_exactly),
 		cmocka_unit_test(test_memory_behind), cmocka_unit_test(test_other_file_behind),
 		cmocka_unit_test(test_header_too_long), cmocka_unit_test(test_stream_among_it),
-		cmocka_unit_test(test_cannot_be_filled), cmocka_unit_test(test_no_pipe),
+		cmocka_unit_test(test_cannot_be_filled), cmocka_unit_test(test_large_pages),
+		cmocka_unit_test(test_no_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
