@@ -132,7 +132,7 @@ static void write_part(struct maker *m, int at, int n)
 static void add_write(struct maker *m)
 {
 	struct episode *e = &m->e;
-	int cut = 1 + below(m, e->size), how = below(m, 20);
+	int cut = 1 + below(m, e->size), how = below(m, 21);
 
 	if (how < 9) {
 		write_part(m, e->at, e->size);
@@ -156,6 +156,9 @@ static void add_write(struct maker *m)
 	} else if (how == 18) {
 		ADD(m, pair, e->sink, e->buffer, e->at, e->size, below(m, BUFFERS), below(m, 3000),
 		    below(m, 100000), below(m, 3));
+	} else if (how == 19) {
+		ADD(m, handed, e->sink, e->buffer, e->at, e->size, below(m, 1024), below(m, 3),
+		    below(m, 100000));
 	} else {
 		ADD(m, write, below(m, SINKS), e->buffer, e->at, e->size, below(m, 27),
 		    below(m, 7), 0);

@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 /* ---- a body in a thread ---- */
 
@@ -149,5 +152,106 @@ int op_relay(const struct op *op)
 		pthread_join(thread, NULL);
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return 0;
+}
+
+/* ---- a connection that goes from thread to thread ---- */
+
+enum { SHAPES = 4, SENDMSG = 4, SMALL = 8, NONBLOCKING = 16, UNBLOCKED = 32, MAPPED = 64,
+       BOTH = 128, LONG = 256, CUT = 512 };
+
+struct handed {
+	struct log *log;
+	int sink, how;
+	char *p, *map;
+	size_t n, mapped;
+};
+
+/* What lies between the pieces: an answer's header, a chunk's length and its end, a long header. */
+static size_t shape(const struct handed *h, struct iovec v[PIECES_MOST])
+{
+	static char header[] = "HTTP/1.1 200 OK\r\n\r\n", length[] = "4000\r\n";
+	static char end[] = "\r\n0\r\n\r\n";
+	static char many[9000];
+	size_t long_one = h->how & LONG ? sizeof(many) : sizeof(header) - 1, count = 0;
+	int form = h->how % SHAPES;
+
+	v[count++] = (struct iovec){ h->how & LONG ? many : header, long_one };
+	if (form & 1)
+		v[count++] = (struct iovec){ length, sizeof(length) - 1 };
+	v[count++] = (struct iovec){ h->p, h->how & CUT ? h->n / 3 : h->n };
+	if (h->how & CUT)
+		v[count++] = (struct iovec){ h->p + h->n / 3, h->n - h->n / 3 };
+	if (form & 1)
+		v[count++] = (struct iovec){ end, sizeof(end) - 1 };
+	if (h->map)
+		v[count++] = (struct iovec){ h->map, h->mapped };
+	if (form & 2)
+		v[count++] = (struct iovec){ end, sizeof(end) - 1 };
+	return count;
+}
+
+static void *hand_on(void *argument)
+{
+	struct handed *h = argument;
+	struct iovec v[PIECES_MOST];
+
+	task_log = h->log;
+	write_pieces(h->sink, v, (int)shape(h, v), (h->how & SENDMSG) != 0);
+	return NULL;
+}
+
+static void *map_file(int f, int from, size_t *n)
+{
+	static const char *const names[] = { "f0", "f1", "f2" };
+	size_t length = file_length[f], at = (unsigned)from % length & ~(size_t)4095;
+	int fd = open(names[f], O_RDONLY);
+	char *p = mmap(NULL, length - at, PROT_READ, MAP_SHARED, fd, (off_t)at);
+
+	close(fd);
+	*n = length - at < *n ? length - at : *n;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * A header and the buffer, or a file that is mapped, or both, in one call of a thread that has not
+ * written before. how: two bits of shape, then the sum of what is named above
+ */
+int op_handed(const struct op *op)
+{
+	int n = op->a[3], k = sink_of(op->a[0]), how = op->a[4], f = (int)((unsigned)op->a[5] % 3);
+	char *p = piece_defined(op->a[1], op->a[2], &n), *map = NULL;
+	struct handed h = { task_log, k, how, p, NULL, (size_t)n, (size_t)n };
+	bool tcp = vm.program->sink[vm.target[k]].kind == SINK_TCP;
+	int room = tcp ? 32768 : 4608;
+	pthread_t thread;
+	sigset_t set, old;
+
+	if (n < 100 || vm.sink[k] < 0)
+		return 0;
+	if (how & SMALL)
+		setsockopt(vm.sink[k], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (how & NONBLOCKING)
+		fcntl(vm.sink[k], F_SETFL, fcntl(vm.sink[k], F_GETFL) ^ O_NONBLOCK);
+	if (how & (MAPPED | BOTH))
+		map = map_file(f, op->a[6], &h.mapped);
+	if (map && (how & BOTH))
+		h.map = map;
+	else if (map) {
+		h.p = map;
+		h.n = h.mapped;
+	}
+	sigfillset(&set);
+	if (how & UNBLOCKED)
+		sigdelset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	if (pthread_create(&thread, NULL, hand_on, &h) == 0) {
+		sigaddset(&set, SIGALRM);
+		pthread_sigmask(SIG_BLOCK, &set, NULL);
+		pthread_join(thread, NULL);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (map)
+		munmap(map, file_length[f] - ((unsigned)op->a[6] % file_length[f] & ~(size_t)4095));
 	return 0;
 }

@@ -12,11 +12,11 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-enum { PIECES = 5, WAIT_MS = 8000 };
+enum { WAIT_MS = 8000 };
 
 /* A write in pieces, of which some may have gone. */
 struct pieces {
-	struct iovec v[PIECES];
+	struct iovec v[PIECES_MOST];
 	int count;
 };
 
@@ -152,6 +152,16 @@ void write_all(int k, char *p, size_t n, int how, int flags, int between)
 	struct pieces pieces = { { { p, n } }, 1 };
 
 	send_pieces(sink_of(k), &pieces, how, flags, between);
+}
+
+void write_pieces(int k, const struct iovec *v, int count, int how)
+{
+	struct pieces pieces = { .count = 0 };
+
+	for (int i = 0; i < count; i++)
+		if (v[i].iov_len)
+			pieces.v[pieces.count++] = v[i];
+	send_pieces(sink_of(k), &pieces, how & 1 ? 7 : 6, 0, 0);
 }
 
 static char header[] = "HTTP/1.1 200 OK\r\nContent-Length: 1234567\r\n\r\n";

@@ -66,6 +66,7 @@ extern const size_t file_length[FILES];
 	OP(thread, "how c")                                                                       \
 	OP(racewrite, "k b at n how")                                                             \
 	OP(relay, "s k b n rounds site how")                                                      \
+	OP(handed, "k b at n how f offset")                                                       \
 	OP(crowd, "rounds n how seed")                                                            \
 	OP(timer, "how us")                                                                       \
 	OP(raise, "how c")                                                                        \

@@ -87,6 +87,11 @@ void synchronise(int k);
 /* Writes all of it, in as many calls as it takes; see op_write.c. */
 void write_all(int k, char *p, size_t n, int how, int flags, int between);
 
+/* The same of COUNT pieces (PIECES_MOST at the most), in one call. how: 0 writev, 1 sendmsg */
+enum { PIECES_MOST = 7 };
+struct iovec;
+void write_pieces(int k, const struct iovec *v, int count, int how);
+
 /* Runs the operations from .. to, less one; -1 as the new index ends the program. */
 void run_ops(int from, int to);
 
