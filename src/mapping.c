@@ -14,6 +14,7 @@
 #include "config.h"
 #include "lock.h"
 #include "mapping.h"
+#include "meter.h"
 #include "prim.h"
 #include "source.h"
 
@@ -258,6 +259,7 @@ void mapping_made(uintptr_t p, size_t n, int prot, int flags, int fd, const void
 {
 	struct mapping m = { .lo = p, .source = -1 };
 	unsigned long before = prim_calls;
+	uint64_t since = meter_clock();
 	int saved = errno;
 	struct stat st;
 
@@ -272,6 +274,8 @@ void mapping_made(uintptr_t p, size_t n, int prot, int flags, int fd, const void
 		site_name(m.site);
 	m.why = prot & PROT_WRITE ? VERDICT_WRITABLE : adopt(&m, fd, &st);
 	remember(&m);
+	if (m.source >= 0)
+		meter_adopted(n, m.site, since);
 	atomic_fetch_add(&calls, (unsigned)(prim_calls - before));
 	errno = saved;
 }

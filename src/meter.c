@@ -310,6 +310,17 @@ enum verdict meter_mapped(uintptr_t p, size_t n, struct site *site)
 	return likely(way != CHOICE_MEASURE) ? verdict_of(way, false) : measure_mapped(c, p, n);
 }
 
+void meter_adopted(size_t n, const struct site *site, uint64_t since)
+{
+	struct meter *m;
+
+	if (!since)
+		return;
+	m = of_mapped(choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED));
+	if (m && relaxed(m->way) == CHOICE_LAND)
+		set_relaxed(m->ns, relaxed(m->ns) + 2 * (cpu_now() - since));
+}
+
 bool meter_mapped_passes(size_t n, const struct site *site)
 {
 	struct choice *c = choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED);

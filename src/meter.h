@@ -64,6 +64,12 @@ static inline void meter_skip(int fd)
 enum verdict meter_mapped(uintptr_t p, size_t n, struct site *site);
 
 /*
+ * N bytes were mapped at SITE, and adopted, since SINCE (meter_clock). To let go of it costs as much
+ * again: a unit that goes by reference bears both.
+ */
+void meter_adopted(size_t n, const struct site *site, uint64_t since);
+
+/*
  * N bytes of a mapping made at SITE that was let pass, since by reference it would not pay, go plainly.
  * Is it time for the next trial? That takes mappings that are adopted.
  */

@@ -458,6 +458,30 @@ static void mapped(void)
 	CHECK(relaxed(c->measuring) && meter_mapped_passes(CHUNK, lazy_site));
 }
 
+/* What it costs to adopt a mapping, and to let go of it, is in the units that land and in no other. */
+static void adopted(void)
+{
+	struct choice *c = choice_of(lazy_site->caller, choice_class(CHUNK, 0) | CHOICE_MAPPED);
+	char *p = lazy_memory(CHUNK);
+	struct iovec piece = { p, CHUNK };
+
+	CHECK(meter_clock() == 0);
+	for (int i = 0; i < CHOICE_FIRST; i++)
+		CHECK(meter_mapped((uintptr_t)p, CHUNK, lazy_site) == VERDICT_REWRITTEN);
+	for (int i = 0; i < 10000 && (i < 2 || relaxed(c->measuring)); i++) {
+		uint64_t since = meter_clock();
+
+		lazy_clock += 500;
+		meter_adopted(CHUNK, lazy_site, since);
+		meter_start();
+		meter_mapped((uintptr_t)p, CHUNK, lazy_site);
+		lazy_clock += 8000;
+		meter_written(&piece, 1, CHUNK);
+	}
+	CHECK(relaxed(c->cost[CHOICE_LAND][0]) >= 8900 * 1000ull / CHUNK);
+	CHECK(relaxed(c->cost[CHOICE_PLAIN][0]) == 8000 * 1000ull / CHUNK);
+}
+
 static void read_stream(int fd, char *p, ssize_t ret)
 {
 	struct meter *m;
@@ -505,6 +529,7 @@ LAZY_TEST(ends)
 LAZY_TEST(forgotten)
 LAZY_TEST(switched_off)
 LAZY_TEST(mapped)
+LAZY_TEST(adopted)
 LAZY_TEST(stream)
 
 int main(void)
@@ -519,6 +544,7 @@ int main(void)
 		cmocka_unit_test(test_openings_count),
 		cmocka_unit_test(test_ends), cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_switched_off), cmocka_unit_test(test_mapped),
+		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_stream),
 	};
 
