@@ -32,29 +32,40 @@ static void close_both(const int fd[2])
 	prim_close(fd[1]);
 }
 
-static bool ask_kernel(void)
+enum answer { UNKNOWN, YES, NO };
+
+/* Where descriptors or memory are short just now it is asked again. */
+static enum answer not_asked(long error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? UNKNOWN : NO;
+}
+
+static enum answer ask_kernel(void)
 {
 	int socket[2], pipe[2];
-	bool joins;
+	enum answer answer;
+	long r;
 
-	if (PRIM4(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, socket) < 0)
-		return false;
-	joins = prim_pipe(pipe, O_DIRECT | O_CLOEXEC | O_NONBLOCK) == 0;
-	if (joins) {
-		joins = try_kernel(socket, pipe);
+	r = PRIM4(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, socket);
+	if (r < 0)
+		return not_asked(r);
+	r = prim_pipe(pipe, O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+	if (r < 0) {
+		answer = not_asked(r);
+	} else {
+		answer = try_kernel(socket, pipe) ? YES : NO;
 		close_both(pipe);
 	}
 	close_both(socket);
-	return joins;
+	return answer;
 }
 
 static bool kernel_joins(void)
 {
-	enum { UNKNOWN, YES, NO };
-	static _Atomic char known;
+	static _Atomic unsigned char known;
 
 	if (unlikely(relaxed(known) == UNKNOWN))
-		set_relaxed(known, ask_kernel() ? YES : NO);
+		set_relaxed(known, (unsigned char)ask_kernel());
 	return relaxed(known) == YES;
 }
 

@@ -461,14 +461,16 @@ COLD void landing_void(const void *p, size_t n)
 	open_range((uintptr_t)p, range_end(p, n), VOID);
 }
 
-/* No lock where the pages stay armed: what is void says so, and who lands there next is told. */
 /* Where the last of what L's buffer holds ends, its tail included. */
 static uintptr_t buffer_end(const struct landing *l)
 {
 	return l->base + (l->is_stream ? l->stream->image : l->length);
 }
 
-/* [lo, hi), in which L is armed, goes back to libc. */
+/*
+ * [lo, hi), in which L is armed, goes back to libc. No lock where the pages stay armed: what is void
+ * says so, and who lands there next is told.
+ */
 static void before_free(struct landing *l, uintptr_t lo, uintptr_t hi)
 {
 	bool whole = landing_lo(l) >= lo && landing_hi(l) <= hi;

@@ -6,6 +6,7 @@
 #include "lazy.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "joint.h"
@@ -207,6 +208,21 @@ static void large_pages(void)
 	CHECK(is_impossible());
 }
 
+/* Where there is no descriptor left it is not known what the kernel can do: it is asked again. */
+static void asked_again(void)
+{
+	struct rlimit before, none = { 0, 0 };
+
+	begin();
+	add_memory(header, 10);
+	add_file(0, PAGE);
+	CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none.rlim_max = before.rlim_max;
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0 && is_impossible());
+	CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	CHECK(goes_as_one(10 + PAGE));
+}
+
 static void no_pipe(void)
 {
 	begin();
@@ -228,6 +244,7 @@ LAZY_TEST(header_too_long)
 LAZY_TEST(stream_among_it)
 LAZY_TEST(cannot_be_filled)
 LAZY_TEST(large_pages)
+LAZY_TEST(asked_again)
 LAZY_TEST(no_pipe)
 
 int main(void)
@@ -239,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_memory_behind), cmocka_unit_test(test_other_file_behind),
 		cmocka_unit_test(test_header_too_long), cmocka_unit_test(test_stream_among_it),
 		cmocka_unit_test(test_cannot_be_filled), cmocka_unit_test(test_large_pages),
+		cmocka_unit_test(test_asked_again),
 		cmocka_unit_test(test_no_pipe),
 	};
 
