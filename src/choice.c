@@ -11,15 +11,10 @@ static LARGE_TABLE struct choice *_Atomic shared; /* what takes its place */
 static LARGE_TABLE _Atomic bool used;
 static LARGE_TABLE struct choice nowhere;
 
-/*
- * Large chunks of long files: where landing was seen to pay on every machine so far. A mapping may be a
- * whole file, and is one for each answer: for 256 KiB 0.6 to 1.4 were seen.
- */
+/* Large chunks of long files: where landing was seen to pay on every machine so far. */
 static bool is_likely(unsigned class)
 {
-	size_t least = class & CHOICE_MAPPED ? 1024 * 1024 : 32 * 1024;
-
-	return !(class & CHOICE_STREAM) && class % CHOICE_MAPPED >= choice_class(least, 0) &&
+	return !(class & CHOICE_STREAM) && class % CHOICE_MAPPED >= choice_class(32 * 1024, 0) &&
 	       class % 4 == 3;
 }
 

@@ -103,10 +103,8 @@ static void test_begins(void **state)
 	assert_int_equal(lasts(choice_of(1, choice_class(32 * KIB, 0)), CHOICE_LAND), CHOICE_LATE);
 	assert_int_equal(lasts(choice_of(1, choice_class(KIB * KIB, 0)), CHOICE_LAND), CHOICE_LATE);
 	assert_int_equal(lasts(choice_of(1, choice_class(KIB * KIB, 20)), CHOICE_LAND), CHOICE_FIRST);
-	assert_int_equal(lasts(choice_of(2, choice_class(KIB * KIB, 0) | CHOICE_MAPPED), CHOICE_LAND),
+	assert_int_equal(lasts(choice_of(2, choice_class(64 * KIB, 0) | CHOICE_MAPPED), CHOICE_LAND),
 			 CHOICE_LATE);
-	assert_int_equal(lasts(choice_of(2, choice_class(KIB * KIB - 1, 0) | CHOICE_MAPPED), CHOICE_LAND),
-			 CHOICE_FIRST);
 	assert_int_equal(lasts(choice_of(2, choice_class(64 * KIB, 0) | CHOICE_STREAM), CHOICE_LAND),
 			 CHOICE_FIRST);
 }
