@@ -274,6 +274,12 @@ void meter_closed_slow(int fd)
 
 /* ---- mappings ---- */
 
+/* N bytes of a mapping that was made at SITE. */
+static struct choice *choice_of_mapped(size_t n, const struct site *site)
+{
+	return choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED);
+}
+
 static struct meter *of_mapped(struct choice *c)
 {
 	for (int i = 0; i < METERS; i++)
@@ -305,7 +311,7 @@ enum verdict meter_mapped(uintptr_t p, size_t n, struct site *site)
 
 	if (!meter_on())
 		return VERDICT_REWRITTEN;
-	c = choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED);
+	c = choice_of_mapped(n, site);
 	way = choice_ask(c);
 	return likely(way != CHOICE_MEASURE) ? verdict_of(way, false) : measure_mapped(c, p, n);
 }
@@ -316,14 +322,14 @@ void meter_adopted(size_t n, const struct site *site, uint64_t since)
 
 	if (!since)
 		return;
-	m = of_mapped(choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED));
+	m = of_mapped(choice_of_mapped(n, site));
 	if (m && relaxed(m->way) == CHOICE_LAND)
 		set_relaxed(m->ns, relaxed(m->ns) + 2 * (cpu_now() - since));
 }
 
 bool meter_mapped_passes(size_t n, const struct site *site)
 {
-	struct choice *c = choice_of(site->caller, choice_class(n, 0) | CHOICE_MAPPED);
+	struct choice *c = choice_of_mapped(n, site);
 	uint32_t wait = relaxed(c->wait);
 
 	if (wait <= 1 || relaxed(c->measuring))

@@ -5,7 +5,7 @@
  * A header and a landed chunk in one call of the program's are two of ours: another
  * thread's bytes could come between them, as they never could in the one call. So
  * in a process with several threads that is done only for a socket of which every
- * write since its birth is known to be of one thread.
+ * write since its birth is known to be of one thread. Elsewhere one call has to do: joint.h.
  *
  * While there is one thread nothing need be noted. From the birth of a second on a write
  * notes its thread in the socket's entry: in a steady state two loads and a compare. The
