@@ -158,12 +158,8 @@ static bool put_all(struct pipe *p, const struct segments *s, size_t n)
 struct pipe *joint_make(const struct segments *s)
 {
 	size_t n = s->streams || !kernel_joins() ? 0 : fits(s);
-	struct pipe *p = n ? pipes_get() : NULL;
+	struct pipe *p = n ? pipes_get_first() : NULL;
 
-	if (n && !p) {
-		pipes_reclaim();
-		p = pipes_get();
-	}
 	if (p && !put_all(p, s, n)) {
 		pipes_leave(p);
 		p = NULL;

@@ -283,6 +283,16 @@ struct pipe *pipes_get(void)
 	return p;
 }
 
+struct pipe *pipes_get_first(void)
+{
+	struct pipe *p = pipes_get();
+
+	if (p)
+		return p;
+	pipes_reclaim();
+	return pipes_get();
+}
+
 void pipes_rest(void)
 {
 	struct pipe *t = atomic_load(&table);

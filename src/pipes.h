@@ -39,10 +39,12 @@ extern _Atomic int pipes_open;
 struct pipe *pipes_get(void);
 
 /*
- * None was free: finds those that a longjmp or a thread's end left behind. Called where
- * this thread holds none.
+ * Finds those that a longjmp or a thread's end left behind. Called where this thread holds none.
  */
 void pipes_reclaim(void);
+
+/* As pipes_get, for the first that a call needs: where none is free, those left behind are found. */
+struct pipe *pipes_get_first(void);
 
 /* The holder is through with P. Loose: it goes back to the pool, whatever is in it. */
 void pipes_leave(struct pipe *p);

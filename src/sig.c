@@ -400,6 +400,12 @@ static int exchange(int signal, const struct sigaction *action, struct sigaction
 	return 0;
 }
 
+/* Has the kernel sig_late.c's handler for SIGNAL? *K gets what it has. */
+static bool has_front(int signal, struct kernel_action *k)
+{
+	return ask_kernel(signal, k) == 0 && sig_late_is_front(k->handler);
+}
+
 bool sig_forget_handler(int signal, bool plain)
 {
 	struct kernel_action k;
@@ -407,7 +413,7 @@ bool sig_forget_handler(int signal, bool plain)
 	bool there;
 
 	table_take(&mask);
-	there = ask_kernel(signal, &k) == 0 && sig_late_is_front(k.handler);
+	there = has_front(signal, &k);
 	if (there && sig_late_get(signal).once) {
 		k.handler = SIG_DFL;
 		k.flags |= SA_RESETHAND;
@@ -736,7 +742,7 @@ static void let_kernel_forget(int signal)
 {
 	struct kernel_action k;
 
-	if (!sig_late_get(signal).once || ask_kernel(signal, &k) < 0 || !sig_late_is_front(k.handler))
+	if (!sig_late_get(signal).once || !has_front(signal, &k))
 		return;
 	k.flags |= SA_RESETHAND;
 	PRIM4(SYS_rt_sigaction, signal, &k, NULL, sizeof(uint64_t));

@@ -302,11 +302,7 @@ static void leave(struct pipe *p)
 
 static bool take_pipes(struct attempt *a)
 {
-	a->in = pipes_get();
-	if (!a->in) {
-		pipes_reclaim();
-		a->in = pipes_get();
-	}
+	a->in = pipes_get_first();
 	a->copy = a->in ? pipes_get() : NULL;
 	a->keep = a->copy && !is_armed(a) ? pipes_get() : NULL;
 	return a->copy && (a->keep || is_armed(a));
