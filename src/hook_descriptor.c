@@ -14,6 +14,7 @@
 #include "io.h"
 #include "prim.h"
 #include "process.h"
+#include "sleep.h"
 #include "source.h"
 #include "stdio_files.h"
 #include "unwind.h"
@@ -364,6 +365,27 @@ static bool copies(int command)
 	return command == F_DUPFD || command == F_DUPFD_CLOEXEC;
 }
 
+static bool waits_for_lock(int command)
+{
+	return command == F_SETLKW || command == F_OFD_SETLKW;
+}
+
+/*
+ * A lock that another process has, for how long nobody knows. Here and below: what is to be had at
+ * once is taken so, and leaves things as they are; whatever else is said comes of the program's own
+ * call.
+ */
+static COLD int landed_setlkw(int (*real)(int, int, ...), int fd, int command, void *lock)
+{
+	int saved = errno;
+
+	if (real(fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, lock) == 0)
+		return 0;
+	errno = saved;
+	sleep_settle();
+	return real(fd, command, lock);
+}
+
 #define FCNTL_HOOK(name)                                                                           \
 	EXPORT int name(int fd, int command, ...)                                                  \
 	{                                                                                          \
@@ -382,6 +404,8 @@ static bool copies(int command)
 			writers_shared(fd);                                                        \
 			return fresh(REAL(name)(fd, command, argument));                           \
 		}                                                                                  \
+		if (waits_for_lock(command) && sleep_matters())                                    \
+			return landed_setlkw(REAL(name), fd, command, argument);                   \
 		return REAL(name)(fd, command, argument);                                          \
 	}
 
@@ -405,26 +429,50 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	return REAL(ioctl)(fd, request, argument);
 }
 
-EXPORT int flock(int fd, int operation)
+static COLD int landed_flock(int fd, int operation)
 {
-	if (!hook_passive() && !(operation & LOCK_UN))
-		source_before_use(fd, SOURCE_OTHER_LOCK);
+	int saved = errno;
+
+	if (REAL(flock)(fd, operation | LOCK_NB) == 0)
+		return 0;
+	errno = saved;
+	sleep_settle();
 	return REAL(flock)(fd, operation);
 }
 
-EXPORT int lockf(int fd, int command, off_t n)
+EXPORT int flock(int fd, int operation)
 {
-	if (!hook_passive() && command != F_ULOCK)
-		source_before_use(fd, SOURCE_OTHER_LOCK);
-	return REAL(lockf)(fd, command, n);
+	if (hook_passive() || (operation & LOCK_UN))
+		return REAL(flock)(fd, operation);
+	source_before_use(fd, SOURCE_OTHER_LOCK);
+	if (!(operation & LOCK_NB) && sleep_matters())
+		return landed_flock(fd, operation);
+	return REAL(flock)(fd, operation);
 }
 
-EXPORT int lockf64(int fd, int command, off64_t n)
-{
-	if (!hook_passive() && command != F_ULOCK)
-		source_before_use(fd, SOURCE_OTHER_LOCK);
-	return REAL(lockf64)(fd, command, n);
-}
+#define LOCKF_HOOK(name, offset)                                                                   \
+	static COLD int landed_##name(int fd, offset n)                                            \
+	{                                                                                          \
+		int saved = errno;                                                                 \
+                                                                                                   \
+		if (REAL(name)(fd, F_TLOCK, n) == 0)                                               \
+			return 0;                                                                  \
+		errno = saved;                                                                     \
+		sleep_settle();                                                                    \
+		return REAL(name)(fd, F_LOCK, n);                                                  \
+	}                                                                                          \
+	EXPORT int name(int fd, int command, offset n)                                             \
+	{                                                                                          \
+		if (hook_passive() || command == F_ULOCK)                                          \
+			return REAL(name)(fd, command, n);                                         \
+		source_before_use(fd, SOURCE_OTHER_LOCK);                                          \
+		if (command == F_LOCK && sleep_matters())                                          \
+			return landed_##name(fd, n);                                               \
+		return REAL(name)(fd, command, n);                                                 \
+	}
+
+LOCKF_HOOK(lockf, off_t)
+LOCKF_HOOK(lockf64, off64_t)
 
 #define RESIZE(name, fd, ...)                                                                      \
 	if (!hook_passive())                                                                       \

@@ -22,6 +22,12 @@
 bool hook_readable(const void *p, size_t n);
 
 /*
+ * Opens what lies in [p, p + n), which may go past the end of all addresses. Keeps errno. P is a
+ * number: a compiler that is given the pointer believes that it may be read here.
+ */
+void hook_open_bytes(uintptr_t p, size_t n);
+
+/*
  * Opens what the path or word S reaches, if it lies in a landing and can be read at
  * all: a bad pointer stays the kernel's to refuse. Keeps errno.
  */

@@ -18,13 +18,13 @@
 #include "hooks_io.def"
 #undef HOOK
 
-/* The end of the first part, on the clock that these calls take. */
-static struct timespec first_part(int *ms)
+/* The end of the first part, on CLOCK. */
+static struct timespec first_part(clockid_t clock, int *ms)
 {
 	struct timespec t;
 
 	*ms = sleep_first(-1);
-	REAL(clock_gettime)(CLOCK_REALTIME, &t);
+	REAL(clock_gettime)(clock, &t);
 	if (*ms < 0) /* nothing is landed any more */
 		*ms = SLEEP_GRACE_MS;
 	t.tv_sec += *ms / 1000;
@@ -72,7 +72,7 @@ static COLD int landed_sem_wait(sem_t *s)
 		sleep_settle();
 		return REAL(sem_wait)(s);
 	}
-	first = first_part(&ms);
+	first = first_part(CLOCK_REALTIME, &ms);
 	do
 		ret = REAL(sem_timedwait)(s, &first);
 	while (ret < 0 && errno == EINTR && sig_handled() != handled && sig_restarts());
@@ -88,30 +88,46 @@ EXPORT int sem_wait(sem_t *s)
 	return landed_sem_wait(s);
 }
 
-static COLD int landed_sem_timedwait(sem_t *s, const struct timespec *until)
+static int wait_until(sem_t *s, clockid_t clock, const struct timespec *until)
+{
+	return clock == CLOCK_REALTIME ? REAL(sem_timedwait)(s, until)
+				       : REAL(sem_clockwait)(s, clock, until);
+}
+
+static COLD int landed_wait_until(sem_t *s, clockid_t clock, const struct timespec *until)
 {
 	unsigned handled = sig_handled();
 	int ms, saved = errno, ret;
-	struct timespec first = first_part(&ms);
+	struct timespec first = first_part(clock, &ms);
 
 	/* what is malformed is libc's to refuse */
 	if (until->tv_nsec < 0 || until->tv_nsec >= 1000000000 || !before(&first, until))
-		return REAL(sem_timedwait)(s, until);
-	ret = REAL(sem_timedwait)(s, &first);
-	return waits_on(ret, saved, ms, handled, false) ? REAL(sem_timedwait)(s, until) : ret;
+		return wait_until(s, clock, until);
+	ret = wait_until(s, clock, &first);
+	return waits_on(ret, saved, ms, handled, false) ? wait_until(s, clock, until) : ret;
 }
 
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
 {
 	if (!sleep_holds() || hook_passive())
 		return REAL(sem_timedwait)(s, until);
-	return landed_sem_timedwait(s, until);
+	return landed_wait_until(s, CLOCK_REALTIME, until);
+}
+
+EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *until)
+{
+	/* there are no others, but libc is to say so */
+	bool known = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+
+	if (!known || !sleep_holds() || hook_passive())
+		return REAL(sem_clockwait)(s, clock, until);
+	return landed_wait_until(s, clock, until);
 }
 
 static COLD int landed_join(pthread_t thread, void **result)
 {
 	int ms, error;
-	struct timespec first = first_part(&ms);
+	struct timespec first = first_part(CLOCK_REALTIME, &ms);
 
 	error = REAL(pthread_timedjoin_np)(thread, result, &first);
 	if (error != ETIMEDOUT)
@@ -131,4 +147,17 @@ EXPORT int pthread_timedjoin_np(pthread_t thread, void **result, const struct ti
 {
 	sleep_settle();
 	return REAL(pthread_timedjoin_np)(thread, result, until);
+}
+
+EXPORT int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock,
+				const struct timespec *until)
+{
+	sleep_settle();
+	return REAL(pthread_clockjoin_np)(thread, result, clock, until);
+}
+
+EXPORT int thrd_join(thrd_t thread, int *result)
+{
+	sleep_settle();
+	return REAL(thrd_join)(thread, result);
 }

@@ -30,15 +30,14 @@
 /* Two 32-bit words; three words for each 32 capabilities. */
 enum { CAP_HEADER = 8, CAP_DATA = 24 };
 
-/* P is a number: a compiler that is given the pointer believes that it may be read here. */
-static COLD void reach(uintptr_t p, size_t n)
+COLD void hook_open_bytes(uintptr_t p, size_t n)
 {
 	size_t room = UINTPTR_MAX - p;
 
 	landing_open((const void *)p, n < room ? n : room);
 }
 
-#define bytes(p, n) reach((uintptr_t)(p), n)
+#define bytes(p, n) hook_open_bytes((uintptr_t)(p), n)
 #define object(p) bytes(p, sizeof(*(p)))
 #define array(p, n) bytes(p, (n) > 0 ? (size_t)(n) * sizeof(*(p)) : 0)
 #define string(s) hook_open_string(s)
@@ -98,6 +97,19 @@ static COLD void child(int flags)
 {
 	if (!(flags & WNOHANG))
 		sleep_settle();
+}
+
+/* A connection may be minutes in the making, unless the socket does not wait for it. */
+static COLD void peer(int fd)
+{
+	if (!hook_passive() && !fd_is_nonblocking(fd))
+		sleep_settle();
+}
+
+static COLD void queue(mqd_t mq)
+{
+	if (!hook_passive())
+		sleep_before(mq);
 }
 
 /* struct msgbuf: a long, then N bytes of text. */

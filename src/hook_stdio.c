@@ -249,6 +249,8 @@ EXPORT int fclose(FILE *f)
 EXPORT int pclose(FILE *f)
 {
 	forget(number_of(f));
+	if (!hook_passive())
+		sleep_settle(); /* it waits for the child */
 	return REAL(pclose)(f);
 }
 

@@ -20,7 +20,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/filter.c src/filter.h \
 	src/guard.S src/guard.c src/guard.h src/guard_args.c src/guard_fit.c src/guard_fit.h \
 	src/hook.h src/hook_idle.h src/hook_types.h \
-	src/hook_descriptor.c src/hook_exec.c src/hook_io.c src/hook_meet.c src/hook_memory.c src/hook_open.c \
+	src/hook_descriptor.c src/hook_exec.c src/hook_io.c src/hook_ipc.c src/hook_meet.c src/hook_memory.c src/hook_open.c \
 	src/hook_process.c src/hook_signal.c src/hook_sigwait.c src/hook_sleep.c \
 	src/hook_socket.c src/hook_stdio.c src/hook_syscall.c \
 	src/host.c src/host.h src/init.c src/io.c src/io.h src/jump.S \

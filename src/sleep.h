@@ -38,9 +38,15 @@ static inline int sleep_grace(void)
  */
 void sleep_settle_slow(void);
 
+/* Is there anything to fill, or a lease to look at? */
+static inline bool sleep_matters(void)
+{
+	return landing_any() || lease_any();
+}
+
 static inline void sleep_settle(void)
 {
-	if (landing_any() || lease_any())
+	if (sleep_matters())
 		sleep_settle_slow();
 }
 

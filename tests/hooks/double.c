@@ -307,6 +307,17 @@ void sleep_settle_slow(void)
 {
 }
 
+void sleep_before_slow(int fd)
+{
+	(void)fd;
+}
+
+bool fd_is_nonblocking(int fd)
+{
+	(void)fd;
+	return true;
+}
+
 void shunt_stand_aside(void)
 {
 }

@@ -14,7 +14,8 @@ tests_hooks_table_LDADD = -ldl
 tests_hooks_next_SOURCES = tests/hooks/next.c src/resolve.c src/symbols.c src/symbols.h
 tests_hooks_next_LDADD = -ldl
 
-tests_hooks_open_SOURCES = tests/hooks/open.c tests/hooks/open_cases.def src/hook_open.c $(hooks_double)
+tests_hooks_open_SOURCES = tests/hooks/open.c tests/hooks/open_cases.def src/hook_ipc.c src/hook_open.c \
+	$(hooks_double)
 tests_hooks_open_CPPFLAGS = $(hooks_cppflags)
 tests_hooks_open_LDADD = -ldl
 

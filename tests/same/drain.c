@@ -127,7 +127,7 @@ static void obey(struct drain *d, char command)
 	case 'o':
 	case 'O': overwrite(); break;
 	}
-	if (!is_delayed(command))
+	if (!is_delayed(command) || command == 'O')
 		++*d->done;
 }
 

@@ -102,7 +102,7 @@ void same_say_buffer(struct same_rig *r);
  * A command to the draining child: 'p' read no more, 'f' say that it sends no more, 's' sleep
  * 100 ms before each read, 'g' go on, 'r' reset the connection, 'c' close it, 't' cut "mine" to 1000
  * bytes, 'o' overwrite the first 4 MiB of "mine" with zeros; 'G', 'R' and 'C' are 'g',
- * 'r' and 'c' after 300 ms, 'T' is 'r' after a second, 'O' is 'o' after 1500 ms.
+ * 'r' and 'c' after 300 ms, 'T' is 'r' after a second, 'O' is 'o' after 1500 ms, counted twice.
  * Returns when it has been done (those with a delay: when it has been heard),
  * without any call that sleeps. What was written before is received first, unless
  * the child had been told to stop.

@@ -7,26 +7,38 @@
  */
 #include "same.h"
 
+#include <aio.h>
+#include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <threads.h>
 #include <time.h>
 
 enum { NAP_MS = 2200 };
 static const struct timespec nap = { NAP_MS / 1000, NAP_MS % 1000 * 1000000 };
 
+static int heard = -1; /* what was done when the overwriting was announced */
+
 static void begin(struct same_rig *r)
 {
 	same_drain(r, 'O');
+	heard = *r->done;
 }
 
 /* Ready after MS. */
@@ -59,6 +71,8 @@ static void alarm_clock(void)
 
 static void end(struct same_rig *r)
 {
+	while (*r->done == heard) /* on a busy machine it is late */
+		sched_yield();
 	same_say_buffer(r);
 	same_write(r);
 }
@@ -460,6 +474,315 @@ static void by_join(struct same_rig *r)
 	end(r);
 }
 
+static void by_sem_clockwait(struct same_rig *r)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += 2;
+	begin(r);
+	same_say("sem_clockwait", sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until));
+	same_say("bad clock", sem_clockwait(&semaphore, CLOCK_BOOTTIME, &until));
+	until.tv_nsec = 1000000000;
+	same_say("bad time", sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until));
+	end(r);
+}
+
+static void by_clockjoin(struct same_rig *r)
+{
+	struct timespec until;
+	void *result = NULL;
+	pthread_t t;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += 60;
+	begin(r);
+	pthread_create(&t, NULL, napping_thread, r);
+	same_say("pthread_clockjoin_np", pthread_clockjoin_np(t, &result, CLOCK_MONOTONIC, &until));
+	same_say("result", result == r);
+	end(r);
+}
+
+static int napping_thrd(void *arg)
+{
+	(void)arg;
+	nanosleep(&nap, NULL);
+	return 7;
+}
+
+static void by_thrd_join(struct same_rig *r)
+{
+	int result = 0;
+	thrd_t t;
+
+	begin(r);
+	thrd_create(&t, napping_thrd, NULL);
+	same_say("thrd_join", thrd_join(t, &result));
+	same_say("result", result);
+	end(r);
+}
+
+/* ---- another process has what is waited for, and gives it after the nap ---- */
+
+/*
+ * The child runs TAKE, says so, naps and runs GIVE. It is forked before the chunk is read: a fork
+ * fills what is landed.
+ */
+static void begin_beside(struct same_rig *r, bool (*take)(int what), bool (*give)(int what),
+			 int what)
+{
+	int taken[2];
+	char c = 0;
+
+	same_write(r);
+	if (pipe(taken) != 0)
+		return;
+	if (fork() == 0) {
+		if (!take(what) || write(taken[1], "t", 1) != 1)
+			_exit(1);
+		nanosleep(&nap, NULL);
+		_exit(!give(what));
+	}
+	close(taken[1]);
+	same_say("taken", read(taken[0], &c, 1));
+	close(taken[0]);
+	same_read(r);
+	begin(r);
+}
+
+static void end_beside(struct same_rig *r)
+{
+	int status = -1;
+
+	end(r);
+	wait(&status);
+	same_say("the other one", status);
+}
+
+static int lock_file(void)
+{
+	return open("lock", O_RDWR | O_CREAT, 0600);
+}
+
+static struct flock whole(short type)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET };
+}
+
+static bool take_flock(int what)
+{
+	(void)what;
+	return flock(lock_file(), LOCK_EX) == 0;
+}
+
+static bool take_lock(int what)
+{
+	struct flock lock = whole(F_WRLCK);
+
+	(void)what;
+	return fcntl(lock_file(), F_SETLK, &lock) == 0;
+}
+
+/* The process's end gives it back. */
+static bool give_lock(int what)
+{
+	(void)what;
+	return true;
+}
+
+static void by_flock(struct same_rig *r)
+{
+	int fd = lock_file();
+
+	begin_beside(r, take_flock, give_lock, 0);
+	same_say("at once", flock(fd, LOCK_EX | LOCK_NB));
+	same_say("errno", errno);
+	errno = 0;
+	same_say("flock", flock(fd, LOCK_EX));
+	same_say("errno", errno);
+	end_beside(r);
+}
+
+static void by_setlkw(struct same_rig *r)
+{
+	struct flock lock = whole(F_WRLCK);
+	int fd = lock_file();
+
+	begin_beside(r, take_lock, give_lock, 0);
+	errno = 0;
+	same_say("F_SETLKW", fcntl(fd, F_SETLKW, &lock));
+	same_say("errno", errno);
+	end_beside(r);
+}
+
+static void by_ofd_setlkw(struct same_rig *r)
+{
+	struct flock lock = whole(F_WRLCK);
+	int fd = lock_file();
+
+	begin_beside(r, take_lock, give_lock, 0);
+	same_say("F_OFD_SETLKW", fcntl(fd, F_OFD_SETLKW, &lock));
+	end_beside(r);
+}
+
+static void by_lockf(struct same_rig *r)
+{
+	int fd = lock_file();
+
+	begin_beside(r, take_lock, give_lock, 0);
+	errno = 0;
+	same_say("lockf", lockf(fd, F_LOCK, 0));
+	same_say("errno", errno);
+	end_beside(r);
+}
+
+/* With two operations: the first could be done at once, and is not while the second waits. */
+static bool take_nothing(int what)
+{
+	return what >= 0;
+}
+
+static bool give_semaphore(int what)
+{
+	struct sembuf up = { .sem_num = 1, .sem_op = 1 };
+
+	return semop(what, &up, 1) == 0;
+}
+
+static void by_semop(struct same_rig *r)
+{
+	struct sembuf ops[2] = { { .sem_num = 0, .sem_op = 1 }, { .sem_num = 1, .sem_op = -1 } };
+	int id = semget(IPC_PRIVATE, 2, 0600);
+
+	begin_beside(r, take_nothing, give_semaphore, id);
+	errno = 0;
+	same_say("semop", semop(id, ops, 2));
+	same_say("errno", errno);
+	same_say("first", semctl(id, 0, GETVAL));
+	same_say("second", semctl(id, 1, GETVAL));
+	same_say("at once", semop(id, ops, 1));
+	same_say("first", semctl(id, 0, GETVAL));
+	same_say("too many", semop(id, ops, 100000));
+	same_say("errno", errno);
+	end_beside(r);
+	semctl(id, 0, IPC_RMID);
+}
+
+static void by_semtimedop(struct same_rig *r)
+{
+	struct sembuf down = { .sem_num = 0, .sem_op = -1 };
+	int id = semget(IPC_PRIVATE, 1, 0600);
+
+	begin(r);
+	same_say("semtimedop", semtimedop(id, &down, 1, &nap));
+	same_say("errno", errno);
+	end(r);
+	semctl(id, 0, IPC_RMID);
+}
+
+struct note {
+	long type;
+	char text[8];
+};
+
+static bool give_message(int what)
+{
+	struct note message = { 5, "given" };
+
+	return msgsnd(what, &message, sizeof(message.text), 0) == 0;
+}
+
+static void by_msgrcv(struct same_rig *r)
+{
+	struct note message = { 0, "" };
+	int id = msgget(IPC_PRIVATE, 0600);
+
+	begin_beside(r, take_nothing, give_message, id);
+	same_say("at once", msgrcv(id, &message, sizeof(message.text), 5, IPC_NOWAIT));
+	same_say("errno", errno);
+	errno = 0;
+	same_say("msgrcv", msgrcv(id, &message, sizeof(message.text), 5, 0));
+	same_say("errno", errno);
+	same_say("type", message.type);
+	end_beside(r);
+	msgctl(id, IPC_RMID, NULL);
+}
+
+static void by_mq_receive(struct same_rig *r)
+{
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 8 };
+	struct timespec until;
+	char name[32], text[8];
+	mqd_t mq;
+
+	snprintf(name, sizeof(name), "/same-sleep-%d", (int)getpid());
+	mq = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+	mq_unlink(name);
+	same_say("queue", mq >= 0);
+	alarm_clock();
+	begin(r);
+	same_say("mq_receive", mq_receive(mq, text, sizeof(text), NULL));
+	same_say("errno", errno);
+	end(r);
+	same_read(r);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2;
+	same_say("mq_timedreceive", mq_timedreceive(mq, text, sizeof(text), NULL, &until));
+	same_say("errno", errno);
+	end(r);
+}
+
+static void by_pclose(struct same_rig *r)
+{
+	FILE *child;
+
+	same_write(r);
+	child = popen("sleep 2.2; exit 3", "r");
+	same_read(r);
+	begin(r);
+	same_say("pclose", pclose(child));
+	end(r);
+}
+
+/* A queue of connections that is full. */
+static void by_connect(struct same_rig *r)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "queue" };
+	struct timeval t = { NAP_MS / 1000, NAP_MS % 1000 * 1000 };
+	int full = socket(AF_UNIX, SOCK_STREAM, 0), first = socket(AF_UNIX, SOCK_STREAM, 0),
+	    second = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	same_say("bind", bind(full, (struct sockaddr *)&name, sizeof(name)));
+	same_say("listen", listen(full, 0));
+	same_say("first", connect(first, (struct sockaddr *)&name, sizeof(name)));
+	setsockopt(second, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+	begin(r);
+	same_say("second", connect(second, (struct sockaddr *)&name, sizeof(name)));
+	same_say("errno", errno);
+	end(r);
+}
+
+static void by_aio_suspend(struct same_rig *r)
+{
+	char c;
+	int ends[2];
+	struct aiocb cb = { .aio_buf = &c, .aio_nbytes = 1 };
+	const struct aiocb *list[] = { &cb };
+
+	if (pipe(ends) != 0)
+		return;
+	cb.aio_fildes = ends[0];
+	same_say("aio_read", aio_read(&cb));
+	same_read(r);
+	begin(r);
+	same_say("aio_suspend", aio_suspend(list, 1, &nap));
+	same_say("errno", errno);
+	end(r);
+	same_say("write", write(ends[1], "x", 1));
+	same_say("done", aio_suspend(list, 1, NULL));
+	same_say("aio_return", aio_return(&cb));
+}
+
 /* ---- a wait that is cut in two is one to the program ---- */
 
 /* Something is landed, so that the wait is cut, and comes only after the first part. */
@@ -721,7 +1044,21 @@ static const struct same_case cases[] = {
 	SLEEPS(by_waitid),
 	SLEEPS(by_sem_wait),
 	SLEEPS(by_sem_timedwait),
+	SLEEPS(by_sem_clockwait),
 	SLEEPS(by_join),
+	SLEEPS(by_clockjoin),
+	SLEEPS(by_thrd_join),
+	SLEEPS(by_flock),
+	SLEEPS(by_setlkw),
+	SLEEPS(by_ofd_setlkw),
+	SLEEPS(by_lockf),
+	SLEEPS(by_semop),
+	SLEEPS(by_semtimedop),
+	SLEEPS(by_msgrcv),
+	SLEEPS(by_mq_receive),
+	SLEEPS(by_pclose),
+	SLEEPS(by_connect),
+	SLEEPS(by_aio_suspend),
 	{ "select_late", select_late, SAME_LAZY, 0 },
 	{ "select_early", select_early, SAME_LAZY, 0 },
 	{ "never_waits", never_waits, 0, 0 },

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_ipc.c - System V's semaphores and messages, for which one process waits until another
+ * has done its part: perhaps written the file that is landed here.
+ *
+ * What is to be had at once is taken so, and leaves things as they are. Else what was read is made
+ * safe (sleep.h), and the program's own call is made: what it says, and how long it waits, comes of
+ * that alone.
+ */
+#undef _FORTIFY_SOURCE
+
+#include <errno.h>
+#include <string.h>
+
+#include "hook_idle.h"
+#include "sleep.h"
+
+#define HOOK(ret, name, params, args, class) EXPORT ret name params;
+#define HOOK_OPEN(ret, name, params, args, open)
+#include "hooks_open.def"
+#undef HOOK
+#undef HOOK_OPEN
+
+/* As many as are tried; a longer list is waited for as it is. */
+enum { FEW = 64 };
+
+/* Were all of OPS done, since none had to wait? errno is kept. */
+static bool done_at_once(int id, const struct sembuf *ops, size_t n)
+{
+	struct sembuf now[FEW];
+	int saved = errno;
+
+	if (n > FEW || !hook_readable(ops, n * sizeof(*ops)))
+		return false;
+	memcpy(now, ops, n * sizeof(*ops));
+	for (size_t i = 0; i < n; i++)
+		now[i].sem_flg |= IPC_NOWAIT;
+	if (REAL(semop)(id, now, n) == 0)
+		return true;
+	errno = saved;
+	return false;
+}
+
+/* Opens OPS; true if they are done, else what was read is safe. Keeps errno. */
+static COLD bool before_semop(int id, const struct sembuf *ops, size_t n)
+{
+	hook_open_bytes((uintptr_t)ops, n < SIZE_MAX / sizeof(*ops) ? n * sizeof(*ops) : SIZE_MAX);
+	if (hook_passive())
+		return false;
+	if (done_at_once(id, ops, n))
+		return true;
+	sleep_settle();
+	return false;
+}
+
+EXPORT int semop(int id, struct sembuf *ops, size_t n)
+{
+	if (sleep_matters() && before_semop(id, ops, n))
+		return 0;
+	return REAL(semop)(id, ops, n);
+}
+
+EXPORT int semtimedop(int id, struct sembuf *ops, size_t n, const struct timespec *t)
+{
+	if (sleep_matters()) {
+		landing_open(t, sizeof(*t));
+		if (before_semop(id, ops, n))
+			return 0;
+	}
+	return REAL(semtimedop)(id, ops, n, t);
+}
+
+static COLD ssize_t landed_msgrcv(int id, void *p, size_t n, long type, int flags)
+{
+	size_t all = n < SIZE_MAX - sizeof(long) ? n + sizeof(long) : n; /* struct msgbuf */
+	int saved = errno;
+	ssize_t ret;
+
+	hook_open_bytes((uintptr_t)p, all);
+	if (hook_passive() || (flags & IPC_NOWAIT))
+		return REAL(msgrcv)(id, p, n, type, flags);
+	ret = REAL(msgrcv)(id, p, n, type, flags | IPC_NOWAIT);
+	if (ret >= 0)
+		return ret;
+	errno = saved;
+	sleep_settle();
+	return REAL(msgrcv)(id, p, n, type, flags);
+}
+
+EXPORT ssize_t msgrcv(int id, void *p, size_t n, long type, int flags)
+{
+	if (!sleep_matters())
+		return REAL(msgrcv)(id, p, n, type, flags);
+	return landed_msgrcv(id, p, n, type, flags);
+}
