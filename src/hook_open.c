@@ -60,6 +60,8 @@ static COLD bool can_be_read(const void *p, size_t n)
 {
 	uintptr_t at = (uintptr_t)p, end = at + n;
 
+	if (end < at) /* beyond the last address */
+		return false;
 	for (; at < end; at = page_down(at) + shunt_page)
 		if (!is_there(at))
 			return false;
@@ -69,12 +71,14 @@ static COLD bool can_be_read(const void *p, size_t n)
 COLD bool hook_readable(const void *p, size_t n)
 {
 	const struct thread *t = thread_self_record;
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)p;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)p, top;
 
 	/* what is handed over lies on this thread's stack mostly, which is there from here up */
-	if (t && here >= t->stack_lo && at > here && n < t->stack_hi - t->stack_lo &&
-	    at + n < t->stack_hi - 2 * shunt_page)
-		return true;
+	if (t && here >= t->stack_lo) {
+		top = t->stack_hi - 2 * shunt_page;
+		if (at > here && at < top && n < top - at)
+			return true;
+	}
 	return can_be_read(p, n);
 }
 

@@ -39,7 +39,16 @@ static int interrupted(void)
 /* Does T end at once? Such a call is no sleep. */
 static bool polls(const struct timespec *t)
 {
-	return t && t->tv_sec == 0 && t->tv_nsec == 0;
+	return t && hook_readable(t, sizeof(*t)) && t->tv_sec == 0 && t->tv_nsec == 0;
+}
+
+/* Is there a mask or set at SET? If not, the kernel is to say so. */
+static bool is_there(const sigset_t *set)
+{
+	if (!set)
+		return false;
+	landing_open(set, sizeof(uint64_t));
+	return hook_readable(set, sizeof(uint64_t));
 }
 
 /*
@@ -49,13 +58,15 @@ static bool polls(const struct timespec *t)
 #define LENT(call)                                                                                \
 	({                                                                                        \
 		int lent_ = -1;                                                                   \
-		sigset_t inner_, *inner = mask ? &inner_ : NULL;                                  \
+		bool lends_ = is_there(mask);                                                     \
+		sigset_t inner_;                                                                  \
+		const sigset_t *inner = lends_ ? &inner_ : mask;                                  \
 		uint64_t before_ = 0;                                                             \
-		if (mask && !sig_lend(mask, &inner_, &before_)) {                                 \
+		if (lends_ && !sig_lend(mask, &inner_, &before_)) {                               \
 			lent_ = interrupted();                                                    \
 		} else {                                                                          \
 			lent_ = (call);                                                           \
-			if (mask)                                                                 \
+			if (lends_)                                                               \
 				sig_take_back(before_);                                           \
 		}                                                                                 \
 		lent_;                                                                            \
@@ -168,7 +179,7 @@ EXPORT int sigsuspend(const sigset_t *mask)
 	uint64_t before;
 	int ret;
 
-	if (passive())
+	if (passive() || !is_there(mask))
 		return REAL(sigsuspend)(mask);
 	settle();
 	if (!sig_lend(mask, &inner, &before))
@@ -222,7 +233,7 @@ EXPORT int bsd_sigpause(int mask)
 static int stored(const sigset_t *set, siginfo_t *info)
 {
 	siginfo_t found;
-	int signal = sig_take_pending(set, &found);
+	int signal = is_there(set) ? sig_take_pending(set, &found) : 0;
 
 	if (!signal)
 		return 0;
@@ -240,7 +251,6 @@ EXPORT int sigwait(const sigset_t *set, int *number)
 	if (passive())
 		return REAL(sigwait)(set, number);
 	settle();
-	landing_open(set, sizeof(uint64_t));
 	signal = stored(set, NULL);
 	if (!signal)
 		return REAL(sigwait)(set, number);
@@ -255,7 +265,6 @@ EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info)
 	if (passive())
 		return REAL(sigwaitinfo)(set, info);
 	settle();
-	landing_open(set, sizeof(uint64_t));
 	if (info)
 		landing_open(info, sizeof(*info));
 	signal = stored(set, info);
@@ -270,7 +279,6 @@ EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct times
 		return REAL(sigtimedwait)(set, info, timeout);
 	if (!polls(timeout))
 		settle();
-	landing_open(set, sizeof(uint64_t));
 	landing_open(timeout, timeout ? sizeof(*timeout) : 0);
 	if (info)
 		landing_open(info, sizeof(*info));

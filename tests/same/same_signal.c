@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/syscall.h>
@@ -1221,6 +1222,56 @@ static void read_while_written(struct same_rig *r)
 }
 #endif
 
+/* ---- what cannot be read is the kernel's to refuse ---- */
+
+static void refused(const char *what, long ret)
+{
+	same_say(what, ret);
+	same_say("errno", errno);
+}
+
+static void bad_mask(struct same_rig *r)
+{
+	char *wall = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const sigset_t *bad[] = { (const void *)wall, (const void *)8, (const void *)-8 };
+	struct timespec none = { 0, 0 };
+	struct epoll_event event;
+	int epoll = epoll_create1(0);
+
+	for (int i = 0; i < 3; i++) {
+		refused("ppoll", ppoll(NULL, 0, &none, bad[i]));
+		refused("pselect", pselect(0, NULL, NULL, NULL, &none, bad[i]));
+		refused("epoll_pwait", epoll_pwait(epoll, &event, 1, 0, bad[i]));
+		refused("epoll_pwait2", epoll_pwait2(epoll, &event, 1, &none, bad[i]));
+		refused("sigsuspend", sigsuspend(bad[i]));
+		refused("sigtimedwait", sigtimedwait(bad[i], NULL, &none));
+		refused("sigwaitinfo", sigwaitinfo(bad[i], NULL));
+		refused("signalfd", signalfd(-1, bad[i], 0));
+		refused("by number", syscall(SYS_ppoll, NULL, 0, NULL, bad[i], 8));
+		refused("by number", syscall(SYS_rt_sigsuspend, bad[i], 8));
+		refused("by number", syscall(SYS_epoll_pwait, epoll, &event, 1, -1, bad[i], 8));
+		refused("by number", syscall(SYS_rt_sigtimedwait, bad[i], NULL, NULL, 8));
+		same_write(r);
+		same_read(r);
+	}
+	same_say_buffer(r);
+	same_write(r);
+}
+
+static void bad_timeout(struct same_rig *r)
+{
+	const void *wall = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct epoll_event event;
+	sigset_t set;
+
+	sigemptyset(&set);
+	refused("sigtimedwait", sigtimedwait(&set, NULL, wall));
+	refused("epoll_pwait2", epoll_pwait2(epoll_create1(0), &event, 1, wall, &set));
+	refused("by number", syscall(SYS_ppoll, NULL, 0, wall, &set, 8));
+	same_say_buffer(r);
+	same_write(r);
+}
+
 static const struct same_case cases[] = {
 #ifdef __x86_64__
 	{ "unblocked_unheard", unblocked_unheard, SAME_LAZY, 0 },
@@ -1278,6 +1329,8 @@ static const struct same_case cases[] = {
 	{ "handler_sends_meanwhile", handler_sends_meanwhile, SAME_LAZY, 0 },
 	{ "waits_beside_little_room", waits_beside_little_room, SAME_LAZY, 0 },
 	{ "shown_to_vforked", shown_to_vforked, 0, 0 },
+	{ "bad_mask", bad_mask, 0, 0 },
+	{ "bad_timeout", bad_timeout, SAME_LAZY, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 
