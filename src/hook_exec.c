@@ -16,8 +16,7 @@
 
 #include "config.h"
 #include "filter.h"
-#include "hook.h"
-#include "landing.h"
+#include "hook_idle.h"
 #include "prim.h"
 #include "sig.h"
 #include "stats.h"
@@ -30,7 +29,7 @@
 #define OUR_FILE "libshunt.so"
 #define VARIABLE "LD_PRELOAD="
 
-enum { MOST_VARIABLES = 4096, MOST_TEXT = 8192, PATH_LENGTH = 1024 };
+enum { MOST_VARIABLES = 4096, MOST_TEXT = 8192, PATH_LENGTH = 1024, NO_PAGE = 1 };
 
 /* ---- LD_PRELOAD without us ---- */
 
@@ -90,15 +89,51 @@ static int without_us(const char *list, char *out)
 	return dropped;
 }
 
-/* The index of LD_PRELOAD if our entry has to go from it, else -1. Counts the variables. */
+/*
+ * What the program hands over need not be there: the kernel is to say so. Can [P, P + N), which
+ * crosses no more than one page's end, be read? PAGE is the last that was seen to be there.
+ */
+static bool is_there(const void *p, size_t n, uintptr_t *page)
+{
+	uintptr_t first = page_down((uintptr_t)p), last = page_down((uintptr_t)p + n - 1);
+
+	if (first == *page && last == first)
+		return true;
+	*page = last;
+	return hook_readable(p, n);
+}
+
+/* Does the string S, as far as that can be read, begin with NAME, and has it an end then? */
+static bool begins_with(const char *s, const char *name, uintptr_t *page)
+{
+	size_t i;
+
+	for (i = 0; name[i]; i++)
+		if (!is_there(s + i, 1, page) || s[i] != name[i])
+			return false;
+	while (is_there(s + i, 1, page) && s[i] && i <= MOST_TEXT)
+		i++;
+	return is_there(s + i, 1, page) && !s[i];
+}
+
+/*
+ * The index of LD_PRELOAD if our entry has to go from it, else -1, also for what cannot be
+ * read. Counts the variables.
+ */
 static int find_entry(char *const envp[], size_t *count)
 {
+	uintptr_t list = NO_PAGE, text = NO_PAGE;
 	int found = -1;
 
-	for (*count = 0; envp && envp[*count]; ++*count)
-		if (found < 0 && !strncmp(envp[*count], VARIABLE, sizeof(VARIABLE) - 1))
+	for (*count = 0; envp; ++*count) {
+		if (!is_there(&envp[*count], sizeof(char *), &list))
+			return -1;
+		if (!envp[*count])
+			break;
+		if (found < 0 && begins_with(envp[*count], VARIABLE, &text))
 			found = (int)*count;
-	if (found < 0 || *count > MOST_VARIABLES || strlen(envp[found]) > MOST_TEXT)
+	}
+	if (found < 0 || *count > MOST_VARIABLES)
 		return -1;
 	return without_us(envp[found] + sizeof(VARIABLE) - 1, NULL) ? found : -1;
 }

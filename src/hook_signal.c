@@ -10,8 +10,7 @@
 #include <stdlib.h>
 
 #include "filter.h"
-#include "hook.h"
-#include "landing.h"
+#include "hook_idle.h"
 #include "sig.h"
 #include "thread.h"
 #include "unwind.h"
@@ -147,6 +146,10 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *old)
 	struct thread *t;
 
 	if (passive() || !(t = thread_self()))
+		return REAL(sigaltstack)(ss, old);
+	if (ss)
+		landing_open(ss, sizeof(*ss));
+	if (ss && !hook_readable(ss, sizeof(*ss)))
 		return REAL(sigaltstack)(ss, old);
 	return thread_set_stack(t, ss, old);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "hook.h"
+#include "landing.h"
 #include "prim.h"
 #include "sig.h"
 #include "thread.h"
@@ -133,11 +134,16 @@ int sig_mask(int how, const sigset_t *set, sigset_t *old)
 		if (!t && bits & SIG_FAULTS)
 			t = thread_self();
 	}
-	if (REAL(sigprocmask)(how, set ? &inner : NULL, &outer) < 0)
+	/* the kernel writes to OLD first, if it can: it is the one to refuse it */
+	if (old)
+		landing_open(old, sizeof(uint64_t));
+	if (REAL(sigprocmask)(how, set ? &inner : NULL, old ? old : &outer) < 0)
 		error = errno;
 	errno = saved;
 	if (error)
 		return error;
+	if (old)
+		sig_set_bits(&outer, sig_bits(old));
 	sig_doubt(sig_bits(&outer));
 	before = t ? t->masked : 0;
 	if (set && t) {

@@ -133,7 +133,11 @@ int thread_set_stack(struct thread *t, const stack_t *ss, stack_t *old)
 		landing_open(wanted.ss_sp, wanted.ss_size);
 	if (ss && set(t, &wanted) < 0)
 		return -1;
-	if (old)
-		*old = before;
+	if (!old)
+		return 0;
+	landing_open(old, sizeof(*old));
+	if (prim_sigaltstack(NULL, old) < 0) /* the kernel can say that it is not to be written */
+		return refuse(EFAULT);
+	*old = before;
 	return 0;
 }
