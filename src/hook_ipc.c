@@ -24,30 +24,33 @@
 /* As many as are tried; a longer list is waited for as it is. */
 enum { FEW = 64 };
 
-/* Were all of OPS done, since none had to wait? errno is kept. */
-static bool done_at_once(int id, const struct sembuf *ops, size_t n)
+/*
+ * The operations OPS are made if none has to wait; T is a time to wait, or NULL, that the kernel looks
+ * at even so. Were they? errno is kept.
+ */
+static bool done_at_once(int id, const struct sembuf *ops, size_t n, const struct timespec *t)
 {
 	struct sembuf now[FEW];
-	int saved = errno;
+	int saved = errno, ret;
 
 	if (n > FEW || !hook_readable(ops, n * sizeof(*ops)))
 		return false;
 	memcpy(now, ops, n * sizeof(*ops));
 	for (size_t i = 0; i < n; i++)
 		now[i].sem_flg |= IPC_NOWAIT;
-	if (REAL(semop)(id, now, n) == 0)
-		return true;
+	ret = t ? REAL(semtimedop)(id, now, n, t) : REAL(semop)(id, now, n);
 	errno = saved;
-	return false;
+	return ret == 0;
 }
 
-/* Opens OPS; true if they are done, else what was read is safe. Keeps errno. */
-static COLD bool before_semop(int id, const struct sembuf *ops, size_t n)
+/* Opens OPS and T; true if all is done, else what was read is safe. Keeps errno. */
+static COLD bool before_semop(int id, const struct sembuf *ops, size_t n, const struct timespec *t)
 {
 	hook_open_bytes((uintptr_t)ops, n < SIZE_MAX / sizeof(*ops) ? n * sizeof(*ops) : SIZE_MAX);
+	hook_open_bytes((uintptr_t)t, sizeof(*t));
 	if (hook_passive())
 		return false;
-	if (done_at_once(id, ops, n))
+	if (done_at_once(id, ops, n, t))
 		return true;
 	sleep_settle();
 	return false;
@@ -55,18 +58,15 @@ static COLD bool before_semop(int id, const struct sembuf *ops, size_t n)
 
 EXPORT int semop(int id, struct sembuf *ops, size_t n)
 {
-	if (sleep_matters() && before_semop(id, ops, n))
+	if (sleep_matters() && before_semop(id, ops, n, NULL))
 		return 0;
 	return REAL(semop)(id, ops, n);
 }
 
 EXPORT int semtimedop(int id, struct sembuf *ops, size_t n, const struct timespec *t)
 {
-	if (sleep_matters()) {
-		landing_open(t, sizeof(*t));
-		if (before_semop(id, ops, n))
-			return 0;
-	}
+	if (sleep_matters() && before_semop(id, ops, n, t))
+		return 0;
 	return REAL(semtimedop)(id, ops, n, t);
 }
 

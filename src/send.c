@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "engine.h"
+#include "hook_idle.h"
 #include "mapping.h"
 #include "pair.h"
 #include "pieces.h"
@@ -298,6 +299,20 @@ static COLD void after_lease(struct fd_entry *e, const struct segments *s, const
 	lease_look(prim_now());
 }
 
+/*
+ * Can all of S that is memory be read? Else the call is refused plainly (EFAULT), perhaps before any of
+ * it has gone.
+ */
+static bool memory_is_there(const struct segments *s)
+{
+	if (s->count == s->landed + s->mapped)
+		return true;
+	for (unsigned i = 0; i < s->count; i++)
+		if (!segment_is_file(&s->seg[i]) && !hook_readable(s->seg[i].p, s->seg[i].n))
+			return false;
+	return true;
+}
+
 static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *iov, size_t count,
 			       int flags, struct site *write_site, ssize_t *ret)
 {
@@ -306,7 +321,7 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	struct segments s;
 	enum verdict why;
 
-	if (!segments_build(&s, iov, count) || s.landed + s.mapped == 0)
+	if (!segments_build(&s, iov, count) || s.landed + s.mapped == 0 || !memory_is_there(&s))
 		return not_cut(&s);
 	/* sendfile cannot say that there is more to come */
 	if ((flags & MSG_MORE) && s.streams < s.landed + s.mapped)
