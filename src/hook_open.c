@@ -71,14 +71,12 @@ static COLD bool can_be_read(const void *p, size_t n)
 COLD bool hook_readable(const void *p, size_t n)
 {
 	const struct thread *t = thread_self_record;
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)p, top;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)p;
+	uintptr_t top = t ? t->stack_hi - 2 * shunt_page : 0;
 
 	/* what is handed over lies on this thread's stack mostly, which is there from here up */
-	if (t && here >= t->stack_lo) {
-		top = t->stack_hi - 2 * shunt_page;
-		if (at > here && at < top && n < top - at)
-			return true;
-	}
+	if (t && here >= t->stack_lo && here < t->stack_hi && at > here && at < top && n < top - at)
+		return true;
 	return can_be_read(p, n);
 }
 
