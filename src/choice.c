@@ -11,11 +11,26 @@ static LARGE_TABLE struct choice *_Atomic shared; /* what takes its place */
 static LARGE_TABLE _Atomic bool used;
 static LARGE_TABLE struct choice nowhere;
 
-/* Large chunks of long files: where landing was seen to pay on every machine so far. */
+/* How many chunks a file of CLASS has, a logarithm. */
+static unsigned chunks_of(unsigned class)
+{
+	return class % (CHOICE_LONG + 1);
+}
+
+/* Large chunks of long files: where landing was seen to pay on most machines so far. */
 static bool is_likely(unsigned class)
 {
 	return !(class & CHOICE_STREAM) && class % CHOICE_MAPPED >= choice_class(32 * 1024, 0) &&
-	       class % 4 == 3;
+	       chunks_of(class) == CHOICE_LONG;
+}
+
+/*
+ * Files of up to sixteen chunks: what landing costs once for each file, and outside the hooks that a
+ * unit shows, is not little beside what it wins.
+ */
+static bool is_short(unsigned class)
+{
+	return chunks_of(class) < 4;
 }
 
 static uint32_t first_wait(unsigned class)
@@ -27,7 +42,7 @@ struct choice *choice_of(uintptr_t caller, unsigned class)
 {
 	struct choice *there = atomic_load_explicit(&shared, memory_order_acquire);
 	struct choice *all = there ? there : own;
-	uint64_t key = (uint64_t)caller << 9 | class, none;
+	uint64_t key = (uint64_t)caller * CHOICE_CLASSES + class, none;
 	unsigned slot = (unsigned)((key * UINT64_C(0x9e3779b97f4a7c15) >> 32) * CHOICE_TABLE >> 32);
 
 	for (unsigned i = 0; i < PROBES; i++) {
@@ -146,12 +161,13 @@ static bool can_decide(const struct choice *c)
 static bool pays(const struct choice *c)
 {
 	uint64_t land = middle(c, CHOICE_LAND), plain = middle(c, CHOICE_PLAIN);
+	unsigned class = relaxed(c->key) % CHOICE_CLASSES;
 
 	if (relaxed(c->crowded))
 		return land + plain / CHOICE_CROWDED < plain;
-	if (is_likely((unsigned)(relaxed(c->key) & 511)))
+	if (is_likely(class))
 		return land <= plain + plain / (2 * CHOICE_MARGIN);
-	return land + plain / CHOICE_MARGIN < plain;
+	return land + plain / (is_short(class) ? CHOICE_SHORT : CHOICE_MARGIN) < plain;
 }
 
 static void decide(struct choice *c)

@@ -11,8 +11,8 @@
  * its answer stays the same.
  *
  * What is kept for a site is kept for each size of its chunks, by powers of two, and for files of
- * one chunk, of two, of four, and longer ones: a buffer that is armed for one chunk may lose where
- * a long file wins.
+ * one chunk, of two, of four, and so on: a buffer that is armed for one chunk may lose where a long
+ * file wins, and so may what lies in the processor's caches.
  *
  * All of it are hints: what racing threads mix up is a measurement, never a byte. The table is
  * shared by a process and those that it forks: most servers that fork for a
@@ -27,7 +27,7 @@
 enum choice_way { CHOICE_LAND, CHOICE_PLAIN, CHOICE_MEASURE };
 
 enum {
-	CHOICE_TABLE = 64,     /* rows; when they are all taken, what comes then lands */
+	CHOICE_TABLE = 128,    /* rows; when they are all taken, what comes then lands */
 	CHOICE_FIRST = 64,     /* chunks that land before the first trial; of a long file, where 32 KiB */
 	CHOICE_LATE = 4096,    /* and more were seen to pay on every machine so far, these */
 	CHOICE_CROWD = 32,     /* where more are landed at a time the first trial begins at once */
@@ -39,8 +39,10 @@ enum {
 	CHOICE_LEVELS = 7,
 	CHOICE_MARGIN = 32,    /* a gain of less than the 32nd part is none; where not all was followed, */
 	CHOICE_CROWDED = 4,    /* of less than the 4th: tables were not as full as they will be */
-	CHOICE_MAPPED = 128,   /* in the class: chunks of a mapping, for which nothing is armed */
-	CHOICE_STREAM = 256,   /* in the class: of a socket or a pipe */
+	CHOICE_SHORT = 8,      /* of a short file, of less than the 8th: what comes once a file shows in part */
+	CHOICE_MAPPED = 256,   /* in the class: chunks of a mapping, for which nothing is armed */
+	CHOICE_STREAM = 512,   /* in the class: of a socket or a pipe */
+	CHOICE_CLASSES = 1024,
 };
 
 struct choice {
@@ -56,6 +58,8 @@ struct choice {
 	_Atomic uint32_t cost[2][CHOICE_UNITS]; /* of these, ps a byte, in order of size */
 };
 
+enum { CHOICE_LONG = 7 }; /* how many chunks a file has, a logarithm: so many, or more */
+
 /*
  * The class of chunks of N bytes (2 GiB at the most) of a file of SIZE, a logarithm; 0: not
  * known, taken for long.
@@ -65,7 +69,7 @@ static inline unsigned choice_class(size_t n, unsigned size)
 	unsigned chunk = 63u - (unsigned)__builtin_clzll(n | 1);
 	unsigned chunks = size <= chunk ? 0 : size - chunk;
 
-	return chunk << 2 | (size == 0 || chunks > 3 ? 3 : chunks);
+	return chunk << 3 | (size == 0 || chunks > CHOICE_LONG ? CHOICE_LONG : chunks);
 }
 
 /*

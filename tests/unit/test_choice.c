@@ -66,15 +66,15 @@ static void test_classes(void **state)
 	assert_int_equal(choice_class(127 * KIB, 0), of_64k);
 	assert_int_not_equal(choice_class(128 * KIB, 0), of_64k);
 	assert_int_not_equal(choice_class(63 * KIB, 0), of_64k);
-	/* a file of one chunk, of two, of four, of more */
-	assert_int_equal(of_64k - choice_class(64 * KIB, 16), 3);
-	assert_int_equal(of_64k - choice_class(64 * KIB, 17), 2);
-	assert_int_equal(of_64k - choice_class(64 * KIB, 18), 1);
-	assert_int_equal(choice_class(64 * KIB, 19), of_64k);
+	/* a file of one chunk, of two, of four, and so on to 128 */
+	for (unsigned chunks = 0; chunks <= CHOICE_LONG; chunks++)
+		assert_int_equal(of_64k - choice_class(64 * KIB, 16 + chunks), CHOICE_LONG - chunks);
+	assert_int_equal(choice_class(64 * KIB, 24), of_64k);
 	assert_int_equal(choice_class(64 * KIB, 40), of_64k);
 	assert_int_equal(choice_class(64 * KIB, 12), choice_class(64 * KIB, 16));
-	for (size_t n = 1; n < (size_t)1 << 31; n *= 2)
+	for (size_t n = 1; n < (size_t)1 << 32; n *= 2)
 		assert_true(choice_class(n, 0) < CHOICE_MAPPED);
+	assert_true((CHOICE_MAPPED | CHOICE_STREAM) + CHOICE_MAPPED <= CHOICE_CLASSES);
 }
 
 static void test_rows(void **state)
@@ -178,6 +178,23 @@ static void test_likely(void **state)
 	lasts(c, CHOICE_LAND);
 	trial(c, 99, 100);
 	assert_int_equal(choice_ask(c), CHOICE_PLAIN);
+}
+
+/* What comes once for each file is seen in part only: of a short one more has to be gained. */
+static void test_short(void **state)
+{
+	static const struct { unsigned log2, land; enum choice_way way; } cases[] = {
+		{ 16, 90, CHOICE_PLAIN }, { 19, 90, CHOICE_PLAIN }, { 19, 86, CHOICE_LAND },
+		{ 20, 98, CHOICE_PLAIN }, { 20, 90, CHOICE_LAND },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct choice *c = choice_of(0x80000 + i, choice_class(64 * KIB, cases[i].log2));
+
+		lasts(c, CHOICE_LAND);
+		trial(c, cases[i].land, 100);
+		assert_int_equal(choice_ask(c), cases[i].way);
+	}
 }
 
 /* A disturbed unit among the first four does not decide, and a lucky one does not. */
@@ -295,7 +312,7 @@ static void test_shared(void **state)
 
 	trial(c, 120, 100);
 	choice_share(memory);
-	d = choice_of((uintptr_t)(key >> 9), key & 511);
+	d = choice_of((uintptr_t)(key / CHOICE_CLASSES), key % CHOICE_CLASSES);
 	assert_true(d >= memory && (char *)d < (char *)memory + choice_size());
 	assert_int_equal(choice_ask(d), CHOICE_PLAIN);
 }
@@ -376,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_begins), cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_plain_is_cheaper), cmocka_unit_test(test_landing_is_cheaper),
 		cmocka_unit_test(test_alike), cmocka_unit_test(test_likely),
+		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_disturbed),
 		cmocka_unit_test(test_noise), cmocka_unit_test(test_again),
 		cmocka_unit_test(test_pass), cmocka_unit_test(test_given_up), cmocka_unit_test(test_carry),
