@@ -142,10 +142,28 @@ static int seccomp_mode(void)
 	return line ? line[sizeof(name) - 1] - '0' : -1;
 }
 
+static _Atomic bool *_Atomic asked; /* by somebody of the family; NULL before the first fork */
+
+void filter_share(_Atomic bool *memory)
+{
+	atomic_store(&asked, memory);
+}
+
+FORKS void filter_before_fork(void)
+{
+	_Atomic bool *others = atomic_load(&asked);
+
+	if (others && relaxed(*others))
+		filter_allows();
+}
+
 COLD bool filter_ask(void)
 {
 	int mode = seccomp_mode();
+	_Atomic bool *others = atomic_load(&asked);
 
+	if (others)
+		set_relaxed(*others, true);
 	/* not the first question: a filter may kill for it */
 	if (mode < 0)
 		mode = (int)PRIM5(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);

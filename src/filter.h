@@ -40,6 +40,14 @@ static inline bool filter_allows(void)
 }
 
 /*
+ * A server that only listens has no reason to ask, and each of its children has. ASKED is zero in memory
+ * that the family shares: who asks says so there, and before its next fork the parent asks, too.
+ * What stands in it is believed no further than that. Keep errno; signal safe.
+ */
+void filter_share(_Atomic bool *asked);
+void filter_before_fork(void);
+
+/*
  * Is the program built with a sanitizer that has a word to say of memory? What such a runtime
  * knows of the memory comes from its own read and write; and it stops all threads to search it.
  */

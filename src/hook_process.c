@@ -38,12 +38,19 @@
 
 _Atomic bool process_has_kin;
 
+/* Asked for in the parent: in the child it would be two page faults, of two libraries' code. */
+static __thread int *errno_at __attribute__((tls_model("initial-exec")));
+
 FORKS void process_before_fork(void)
 {
 	if (thread_passive || filter_silences())
 		return;
+	errno_at = &errno;
 	if (!relaxed(process_has_kin))
 		set_relaxed(process_has_kin, true);
+	filter_before_fork();
+	if (filter_silences()) /* that was found just now */
+		return;
 	hook_before_fork();
 	unwind_before_fork();
 	sig_before_fork();
@@ -62,7 +69,7 @@ FORKS void process_after_fork_parent(void)
 
 FORKS void process_after_fork_child(void)
 {
-	int saved = errno;
+	int *at = errno_at, saved = at ? *at : 0;
 
 	thread_passive = thread_vforked = 0; /* a fork in the child of a vfork has memory of its own again */
 	if (filter_silences())
@@ -78,7 +85,8 @@ FORKS void process_after_fork_child(void)
 	pieces_forked();
 	report_forked();
 	stats_forked();
-	errno = saved;
+	if (at)
+		*at = saved;
 }
 
 COLD void process_init(void)

@@ -35,13 +35,13 @@ static bool to_stderr(void)
 	return strcmp(config.report, "stderr") == 0;
 }
 
-bool report_path_per_process(void)
+/* Without libc: a child's first call of strchr is a page fault. */
+FORKS bool report_path_per_process(void)
 {
-	const char *p = config.report;
-
-	while ((p = strchr(p, '%')) && p[1] && p[1] != 'p')
-		p += 2;
-	return p && p[1] == 'p';
+	for (const char *p = config.report; *p && p[1]; p++)
+		if (*p == '%' && *++p == 'p')
+			return true;
+	return false;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b)

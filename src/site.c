@@ -12,6 +12,8 @@
  */
 enum { WALK_AFTER = 256 };
 
+/* The first sites lie together, on one page: most processes have few, and many are forked. */
+enum { FRONT = 48, FRONT_PROBES = 8 };
 enum { SITES = 512, PROBES = 16, LEVELS = 12, SINK_LEVELS = 3, EDGE_LEVELS = 8, STEADY = 64 };
 
 /*
@@ -27,26 +29,35 @@ static struct site nowhere = { .caller = 1, .stats = SITE_NONE };
 
 static unsigned hash(uintptr_t caller)
 {
-	return (unsigned)((caller * UINT64_C(0x9e3779b97f4a7c15)) >> 40) % SITES;
+	return (unsigned)((caller * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
+}
+
+/* The site of KEY, old or new, in one of PROBES slots of the N at FIRST; NULL if others have them all. */
+static inline struct site *probe(uintptr_t key, unsigned first, unsigned n, unsigned probes)
+{
+	unsigned slot = hash(key) % n;
+
+	for (unsigned i = 0; i < probes; i++, slot = (slot + 1) % n) {
+		struct site *s = &sites[first + slot];
+		uintptr_t there = atomic_load_explicit(&s->caller, memory_order_acquire);
+
+		if (likely(there == key))
+			return s;
+		if (there == 0 && (atomic_compare_exchange_strong(&s->caller, &there, key) || there == key)) {
+			used = true;
+			return s;
+		}
+	}
+	return NULL;
 }
 
 struct site *site_of(const void *caller)
 {
-	uintptr_t key = (uintptr_t)caller;
-	unsigned slot = hash(key);
+	struct site *s = probe((uintptr_t)caller, 0, FRONT, FRONT_PROBES);
 
-	for (int i = 0; i < PROBES; i++, slot = (slot + 1) % SITES) {
-		uintptr_t there = atomic_load_explicit(&sites[slot].caller, memory_order_acquire);
-
-		if (likely(there == key))
-			return &sites[slot];
-		if (there == 0 &&
-		    (atomic_compare_exchange_strong(&sites[slot].caller, &there, key) || there == key)) {
-			used = true;
-			return &sites[slot];
-		}
-	}
-	return &nowhere;
+	if (unlikely(!s))
+		s = probe((uintptr_t)caller, FRONT, SITES - FRONT, PROBES);
+	return likely(s != NULL) ? s : &nowhere;
 }
 
 /* Not now (in a signal handler, it seems): again after 1, 2, 4, 8 ... calls. */

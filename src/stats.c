@@ -167,7 +167,7 @@ struct stats *stats_peek(void)
 	return atomic_load_explicit(&state, memory_order_acquire) == MADE ? region() : NULL;
 }
 
-bool stats_is_shared(void)
+FORKS bool stats_is_shared(void)
 {
 	return stats_peek() && stats_peek() == stats_family();
 }

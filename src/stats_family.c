@@ -9,6 +9,7 @@
 
 #include "choice.h"
 #include "config.h"
+#include "filter.h"
 #include "hook.h"
 #include "prim.h"
 #include "quiet.h"
@@ -27,6 +28,7 @@ struct shared {
 	_Atomic bool created; /* that file was made */
 	_Atomic int files;    /* of children, that stand */
 	_Atomic int stuck;    /* of these, given up by children that could not remove them */
+	_Atomic bool filter;  /* see filter_share */
 	struct hook_needs hooks;
 };
 
@@ -368,6 +370,7 @@ static void share(void)
 	if (!page)
 		return;
 	if (atomic_compare_exchange_strong(&shared, &none, page)) {
+		filter_share(&page->filter);
 		hook_share(&page->hooks);
 		choice_share((char *)page + shunt_page);
 	} else {

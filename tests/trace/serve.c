@@ -4,15 +4,18 @@
  *
  *   serve LISTENER CHUNK COUNT FILE...
  *
- * Accepts COUNT connections (negative: a process is forked first) on the inherited descriptor
- * LISTENER, and gives to each the next FILE, in pieces of CHUNK bytes, up to a read that finds its
- * end. It handles no signal. The call getppid() stands before each accept: it cuts the trace into
+ * Accepts COUNT connections (negative: a process is forked first; with an f behind it: each is served by
+ * a child) on the inherited descriptor LISTENER, and gives to each the next FILE, in pieces of CHUNK
+ * bytes, up to a read that finds its end. It handles no signal. The call getppid() stands before each accept: it cuts the trace into
  * requests.
  */
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void serve(int sock, const char *path, char *buf, size_t chunk)
@@ -33,9 +36,19 @@ static void serve(int sock, const char *path, char *buf, size_t chunk)
 	close(fd);
 }
 
+static void serve_in_child(int sock, const char *path, char *buf, size_t chunk)
+{
+	if (fork() == 0) {
+		serve(sock, path, buf, chunk);
+		exit(0);
+	}
+	wait(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	int listener = atoi(argv[1]), count = atoi(argv[3]), sock;
+	bool forks = strchr(argv[3], 'f');
 	size_t chunk = (size_t)atol(argv[2]);
 	char *buf = malloc(chunk);
 
@@ -49,7 +62,7 @@ int main(int argc, char **argv)
 		sock = accept(listener, NULL, NULL);
 		if (sock < 0)
 			err(1, "accept");
-		serve(sock, argv[4 + i % (argc - 4)], buf, chunk);
+		(forks ? serve_in_child : serve)(sock, argv[4 + i % (argc - 4)], buf, chunk);
 		close(sock);
 	}
 	return 0;
