@@ -19,6 +19,7 @@
 #include "hook_idle.h"
 #include "prim.h"
 #include "sig.h"
+#include "source.h"
 #include "stats.h"
 #include "thread.h"
 
@@ -181,6 +182,7 @@ static void before_exec(void)
 	}
 	landing_hold();
 	landing_open_all();
+	source_before_exec();
 	sig_expose();
 	tally_tell();
 	stats_end(STATS_EXEC, 0);
@@ -193,6 +195,7 @@ static int after_failed_exec(int result)
 	sig_hide();
 	if (!thread_passive) {
 		stats_end(STATS_RUNNING, 0);
+		source_after_failed_exec();
 		landing_release();
 	}
 	errno = saved;

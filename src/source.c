@@ -598,6 +598,29 @@ void source_before_use(int fd, enum source_use use)
 	}
 }
 
+/* Does the program hold a descriptor of source INDEX that outlives an exec? */
+static bool outlives_exec(int index)
+{
+	for (int fd = fd_next_known(0); fd >= 0; fd = fd_next_known(fd + 1))
+		if (atomic_load(&fd_peek(fd)->source) == index + 1 && prim_fcntl(fd, F_GETFD, 0) == 0)
+			return true;
+	return false;
+}
+
+void source_before_exec(void)
+{
+	for (int i = source_next(0); i >= 0; i = source_next(i + 1))
+		if (sources[i].locked && sources[i].fd >= 0 && outlives_exec(i))
+			prim_fcntl(sources[i].fd, F_SETFD, 0);
+}
+
+void source_after_failed_exec(void)
+{
+	for (int i = source_next(0); i >= 0; i = source_next(i + 1))
+		if (sources[i].locked && sources[i].fd >= 0)
+			prim_fcntl(sources[i].fd, F_SETFD, FD_CLOEXEC);
+}
+
 void source_before_unlock(int fd)
 {
 	struct source *s;
@@ -660,7 +683,7 @@ void source_written_path(int dir, const char *path)
 		source_changes(&st);
 }
 
-int source_next(int from)
+FORKS int source_next(int from)
 {
 	for (int i = from; any_used && i < SOURCES; i++) {
 		if (!set_used[i / WAYS])
@@ -699,9 +722,21 @@ void source_evade(int fd)
 	}
 }
 
+/* POSIX locks are the parent's alone: what was landed under one is like any other file here. */
+static void forget_locks(void)
+{
+	for (int i = 0; i < lock_count && i < LOCKS; i++)
+		if (locks[i].state == HELD_WHOLE)
+			locks[i].state = NOT_LOCKED;
+	for (int i = source_next(0); i >= 0; i = source_next(i + 1))
+		sources[i].locked = false;
+}
+
 FORKS void source_forked(void)
 {
 	lock_reset(&locks_lock);
+	if (lock_count)
+		forget_locks();
 	for (int i = 0; any_used && i < SETS; i++)
 		lock_reset(&set_lock[i]);
 	/*

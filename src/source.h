@@ -113,6 +113,13 @@ void source_reap(int index);
 enum source_use { SOURCE_FLAGS, SOURCE_WHOLE_LOCK, SOURCE_OTHER_LOCK };
 void source_before_use(int fd, enum source_use use);
 
+/*
+ * An exec closes our duplicates, and with one the lock goes. So where the program's own descriptor
+ * stays open, ours does, too. And if the exec fails, it is as it was. Keep errno; signal safe.
+ */
+void source_before_exec(void);
+void source_after_failed_exec(void);
+
 /* The program gives its lock on FD's file back: what is landed of it is filled. */
 void source_before_unlock(int fd);
 

@@ -1353,6 +1353,67 @@ static void locked_download(struct same_rig *r)
 	say_locked("locked");
 }
 
+/* The new program is a cat, which lasts until somebody else has tried the lock. */
+static void exec_with_lock(struct same_rig *r, const char *what)
+{
+	int gone[2], ends[2];
+	char c;
+
+	(void)!pipe2(gone, O_CLOEXEC);
+	(void)!pipe2(ends, O_CLOEXEC);
+	if (fork() == 0) {
+		close(gone[1]);
+		(void)!read(gone[0], &c, 1); /* the exec closed it */
+		say_locked(what);
+		_exit(0);
+	}
+	same_say("no exec", execl("/no/such", "such", (char *)NULL));
+	dup2(ends[0], 0);
+	close(ends[1]);
+	execl("/bin/cat", "cat", (char *)NULL);
+}
+
+/* Locked, served, and handed to another program: the lock lasts as long as the descriptor. */
+static void locked_over_exec(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	same_say("lock", fcntl(r->source, F_SETLK, &l));
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_write(r);
+	exec_with_lock(r, "locked");
+}
+
+static void unlocked_by_exec(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	same_say("flag", fcntl(r->source, F_SETFD, FD_CLOEXEC));
+	same_say("lock", fcntl(r->source, F_SETLK, &l));
+	same_loop(r, SAME_ROUNDS);
+	exec_with_lock(r, "free");
+}
+
+/* A child has no lock of its parent's: what it starts is handed nothing. */
+static void locked_by_the_parent(struct same_rig *r)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	pid_t child;
+
+	same_say("lock", fcntl(r->source, F_SETLK, &l));
+	same_loop(r, SAME_ROUNDS);
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		same_loop(r, 4);
+		fflush(stdout);
+		execl("/bin/sh", "sh", "-c", "ls /proc/self/fd | wc -l", (char *)NULL);
+	}
+	waitpid(child, NULL, 0);
+	say_locked("locked");
+}
+
 static const struct same_case cases[] = {
 	{ "until_the_end", until_the_end, 0, 0 },
 	{ "exact_end", exact_end, 0, 0 },
@@ -1437,6 +1498,9 @@ static const struct same_case cases[] = {
 	{ "locked_and_touched", locked_and_touched, SAME_BARE | SAME_OWN, 0 },
 	{ "locked_come_and_go", locked_come_and_go, SAME_BARE | SAME_NO_LEASE, 0 },
 	{ "locked_download", locked_download, SAME_BARE | SAME_OWN, 0 },
+	{ "locked_over_exec", locked_over_exec, SAME_BARE | SAME_OWN | SAME_DIES, 0 },
+	{ "unlocked_by_exec", unlocked_by_exec, SAME_BARE | SAME_OWN | SAME_DIES, 0 },
+	{ "locked_by_the_parent", locked_by_the_parent, SAME_BARE | SAME_OWN, 0 },
 	{ NULL, NULL, 0, 0 },
 };
 
