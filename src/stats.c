@@ -43,9 +43,17 @@ static LARGE_TABLE char room[sizeof(struct stats) + 2 * 65536];
 static _Atomic int state;
 static FORK_WRITES bool ready; /* all is made that could not be made without rights */
 
-static struct stats *region(void)
+static struct stats *own_room(void)
 {
 	return (struct stats *)page_up((uintptr_t)room);
+}
+
+/* Where the counters are, once they are being made: in our room, or where the family's are mapped. */
+static struct stats *_Atomic place;
+
+static struct stats *region(void)
+{
+	return relaxed(place);
 }
 
 static size_t region_size(void)
@@ -114,12 +122,15 @@ static void make_counters(void)
 {
 	int fd;
 
+	set_relaxed(place, own_room());
 	if (!filter_allows()) {
 		map_over(MAP_SHARED | MAP_ANONYMOUS, -1);
 		return;
 	}
-	if (stats_family_move(region()))
+	if (stats_family()) {
+		set_relaxed(place, stats_family());
 		return;
+	}
 	fd = ready && stats_family_is_short_lived() ? -1 : stats_family_create_own();
 	if (fd < 0 || !map_file(fd))
 		map_over(MAP_SHARED | MAP_ANONYMOUS, -1);
@@ -279,8 +290,8 @@ FORKS void stats_forked(void)
 	own->file = (struct stats_file){ .name = "" };
 	ready = ready && stats_family();
 	if (!keep && atomic_load(&state) != NOT_MADE) {
+		set_relaxed(place, own_room());
 		map_zeros();
-		stats_family_lost(region());
 		atomic_store(&state, NOT_MADE);
 	}
 	report_path_forked();
@@ -333,7 +344,7 @@ void stats_set_features(bool lease, bool procmap, bool guard)
 
 bool stats_rescue(const void *address)
 {
-	uintptr_t a = (uintptr_t)address, start = (uintptr_t)region();
+	uintptr_t a = (uintptr_t)address, start = (uintptr_t)own_room();
 
 	if ((a < start || a >= start + region_size()) && !stats_file_maps(a))
 		return false;

@@ -329,24 +329,6 @@ bool stats_family_is_short_lived(void)
 	return s && stats_own.pid != stats_own.root && !adds_up() && atomic_load(&s->wanted);
 }
 
-bool stats_family_move(struct stats *to)
-{
-	size_t size = page_up(sizeof(*to));
-
-	if (!stats_family() ||
-	    prim_mmap_failed(prim_mremap(kept, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to)))
-		return false;
-	stats_file_forget(kept);
-	kept = to;
-	return true;
-}
-
-void stats_family_lost(const struct stats *place)
-{
-	if (kept == place)
-		kept = NULL;
-}
-
 void stats_family_keep(void)
 {
 	if (!kept && stats_own.pid != stats_own.root && adds_up())

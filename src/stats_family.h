@@ -34,12 +34,6 @@ struct stats *stats_family(void);
  */
 struct stats *stats_family_names(void);
 
-/* Puts them at TO, for good, if there are any. */
-bool stats_family_move(struct stats *to);
-
-/* In the child of a fork: what was at PLACE is not there any more. */
-void stats_family_lost(const struct stats *place);
-
 /* Maps the family's file in a child, while it can still be opened. */
 void stats_family_keep(void);
 

@@ -235,15 +235,10 @@ struct stats *stats_file_map(int fd)
 	return NULL;
 }
 
-void stats_file_forget(const struct stats *s)
-{
-	exchange((uintptr_t)s, 0);
-}
-
 /* Forgotten first: another thread's memory may be there at once. */
 void stats_file_unmap(struct stats *s)
 {
-	stats_file_forget(s);
+	exchange((uintptr_t)s, 0);
 	prim_munmap(s, sizeof(*s));
 }
 

@@ -45,9 +45,6 @@ struct stats *stats_file_map(int fd);
 void stats_file_thin(void *p, size_t size);
 void stats_file_unmap(struct stats *s);
 
-/* S was moved, and is no such place any more. */
-void stats_file_forget(const struct stats *s);
-
 /* Does ADDRESS lie in one of them? */
 bool stats_file_maps(uintptr_t address);
 
