@@ -91,10 +91,10 @@ static int without_us(const char *list, char *out)
 }
 
 /*
- * What the program hands over need not be there: the kernel is to say so. Can [P, P + N), which
- * crosses no more than one page's end, be read? PAGE is the last that was seen to be there.
+ * What the program hands over need not be there: the kernel is to say so. Can [P, P + N) be read, which
+ * crosses no more than one page's end? PAGE is the last that was seen to be there.
  */
-static bool is_there(const void *p, size_t n, uintptr_t *page)
+static bool reaches(const void *p, size_t n, uintptr_t *page)
 {
 	uintptr_t first = page_down((uintptr_t)p), last = page_down((uintptr_t)p + n - 1);
 
@@ -110,11 +110,11 @@ static bool begins_with(const char *s, const char *name, uintptr_t *page)
 	size_t i;
 
 	for (i = 0; name[i]; i++)
-		if (!is_there(s + i, 1, page) || s[i] != name[i])
+		if (!reaches(s + i, 1, page) || s[i] != name[i])
 			return false;
-	while (is_there(s + i, 1, page) && s[i] && i <= MOST_TEXT)
+	while (reaches(s + i, 1, page) && s[i] && i <= MOST_TEXT)
 		i++;
-	return is_there(s + i, 1, page) && !s[i];
+	return reaches(s + i, 1, page) && !s[i];
 }
 
 /*
@@ -127,7 +127,7 @@ static int find_entry(char *const envp[], size_t *count)
 	int found = -1;
 
 	for (*count = 0; envp; ++*count) {
-		if (!is_there(&envp[*count], sizeof(char *), &list))
+		if (!reaches(&envp[*count], sizeof(char *), &list))
 			return -1;
 		if (!envp[*count])
 			break;

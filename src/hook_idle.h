@@ -27,6 +27,12 @@ bool hook_readable(const void *p, size_t n);
  */
 void hook_open_bytes(uintptr_t p, size_t n);
 
+/* The same for a struct msgbuf: a long, then N bytes of text. */
+void hook_open_message(const void *p, size_t n);
+
+/* Opens what lies in [p, p + n); can it be read then? If not, the kernel is to say so. Keeps errno. */
+bool hook_open_readable(const void *p, size_t n);
+
 /*
  * Opens what the path or word S reaches, if it lies in a landing and can be read at
  * all: a bad pointer stays the kernel's to refuse. Keeps errno.

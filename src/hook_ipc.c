@@ -72,11 +72,10 @@ EXPORT int semtimedop(int id, struct sembuf *ops, size_t n, const struct timespe
 
 static COLD ssize_t landed_msgrcv(int id, void *p, size_t n, long type, int flags)
 {
-	size_t all = n < SIZE_MAX - sizeof(long) ? n + sizeof(long) : n; /* struct msgbuf */
 	int saved = errno;
 	ssize_t ret;
 
-	hook_open_bytes((uintptr_t)p, all);
+	hook_open_message(p, n);
 	if (hook_passive() || (flags & IPC_NOWAIT))
 		return REAL(msgrcv)(id, p, n, type, flags);
 	ret = REAL(msgrcv)(id, p, n, type, flags | IPC_NOWAIT);

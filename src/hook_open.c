@@ -37,7 +37,13 @@ COLD void hook_open_bytes(uintptr_t p, size_t n)
 	landing_open((const void *)p, n < room ? n : room);
 }
 
+COLD void hook_open_message(const void *p, size_t n)
+{
+	hook_open_bytes((uintptr_t)p, n < SIZE_MAX - sizeof(long) ? n + sizeof(long) : n);
+}
+
 #define bytes(p, n) hook_open_bytes((uintptr_t)(p), n)
+#define message(p, n) hook_open_message(p, n)
 #define object(p) bytes(p, sizeof(*(p)))
 #define array(p, n) bytes(p, (n) > 0 ? (size_t)(n) * sizeof(*(p)) : 0)
 #define string(s) hook_open_string(s)
@@ -80,6 +86,12 @@ COLD bool hook_readable(const void *p, size_t n)
 	return can_be_read(p, n);
 }
 
+COLD bool hook_open_readable(const void *p, size_t n)
+{
+	hook_open_bytes((uintptr_t)p, n);
+	return hook_readable(p, n);
+}
+
 /* Not inline: the prototypes of libc promise the compiler that S is never NULL. */
 COLD void hook_open_string(const char *s)
 {
@@ -112,12 +124,6 @@ static COLD void queue(mqd_t mq)
 {
 	if (!hook_passive())
 		sleep_before(mq);
-}
-
-/* struct msgbuf: a long, then N bytes of text. */
-static COLD void message(const void *p, size_t n)
-{
-	bytes(p, n < SIZE_MAX - sizeof(long) ? n + sizeof(long) : n);
 }
 
 static COLD void vectors(const struct iovec *iov, unsigned long n)

@@ -147,9 +147,7 @@ EXPORT int sigaltstack(const stack_t *ss, stack_t *old)
 
 	if (passive() || !(t = thread_self()))
 		return REAL(sigaltstack)(ss, old);
-	if (ss)
-		landing_open(ss, sizeof(*ss));
-	if (ss && !hook_readable(ss, sizeof(*ss)))
+	if (ss && !hook_open_readable(ss, sizeof(*ss)))
 		return REAL(sigaltstack)(ss, old);
 	return thread_set_stack(t, ss, old);
 }

@@ -42,13 +42,10 @@ static bool polls(const struct timespec *t)
 	return t && hook_readable(t, sizeof(*t)) && t->tv_sec == 0 && t->tv_nsec == 0;
 }
 
-/* Is there a mask or set at SET? If not, the kernel is to say so. */
+/* Is there a mask or set at SET? */
 static bool is_there(const sigset_t *set)
 {
-	if (!set)
-		return false;
-	landing_open(set, sizeof(uint64_t));
-	return hook_readable(set, sizeof(uint64_t));
+	return set && hook_open_readable(set, sizeof(uint64_t));
 }
 
 /*

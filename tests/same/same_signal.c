@@ -1182,19 +1182,31 @@ static void put_small(int fd, const char *p, size_t n)
 		same_say("short write", -1);
 }
 
+/* As more, but of what is read it looks at one byte: a step takes microseconds. */
+static void more_in_steps(struct same_rig *r)
+{
+	same_write(r);
+	same_loop(r, 4);
+	same_read(r);
+	same_say("in the middle", r->buf[r->size / 2]);
+	same_write(r);
+	same_read(r);
+}
+
 /* A trap after each instruction: it kills where SIGTRAP is blocked, or its handler is not there. */
 static void steps_itself(struct same_rig *r)
 {
 	handle_info(SIGTRAP, step, 0);
 	stepping = 1;
 	__asm__ volatile("int3");
-	more(r);
+	more_in_steps(r);
 	handle(SIGUSR1, note, 0);
 	raise(SIGTRAP);
-	more(r);
+	more_in_steps(r);
 	stepping = 0;
 	__asm__ volatile("int3");
 	same_say("stepped", steps > 1000);
+	same_say_buffer(r);
 }
 
 static volatile sig_atomic_t read_at;
