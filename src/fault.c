@@ -7,6 +7,7 @@
  * that locks or allocates, and returns to the instruction that faulted.
  */
 #include <errno.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "copy.h"
@@ -16,13 +17,20 @@
 #include "sig.h"
 #include "stats.h"
 
-/* Was it a write? Where the machine does not tell, the question is whether both are allowed. */
-static bool was_write(const ucontext_t *context)
+/* What the page at ADDRESS was to allow: a fetched instruction, a write, a read; PROT_*. */
+static int access_of(const ucontext_t *context, uintptr_t address)
 {
 #if defined(__x86_64__)
-	return context->uc_mcontext.gregs[REG_ERR] & 2;
+	enum { WRITE = 2, FETCH = 16 }; /* of the page fault's error code */
+	greg_t error = context->uc_mcontext.gregs[REG_ERR];
+
+	(void)address;
+	if (error & FETCH)
+		return PROT_EXEC;
+	return error & WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 #else
-	return true;
+	/* the machine does not tell reads from writes: both have to be allowed */
+	return context->uc_mcontext.pc == address ? PROT_EXEC : PROT_READ | PROT_WRITE;
 #endif
 }
 
@@ -59,7 +67,8 @@ void fault_handler(int signal, siginfo_t *info, void *context)
 		/* it was sent, and comes when what it interrupted is over */
 	} else if (signal != SIGSEGV || info->si_code != SEGV_ACCERR) {
 		pass_on(signal, info, context);
-	} else if (!landing_fault((uintptr_t)info->si_addr, was_write(context), &failed)) {
+	} else if (!landing_fault((uintptr_t)info->si_addr, access_of(context, (uintptr_t)info->si_addr),
+				  &failed)) {
 		if (failed)
 			tell_unreadable(info, context);
 		else

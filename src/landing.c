@@ -827,7 +827,7 @@ static bool open_for_look(struct landing *l, uintptr_t address)
 	return true;
 }
 
-bool landing_fault(uintptr_t address, bool write, bool *failed)
+bool landing_fault(uintptr_t address, int access, bool *failed)
 {
 	int i = slot_at(address);
 	uint64_t since = meter_clock();
@@ -845,7 +845,7 @@ bool landing_fault(uintptr_t address, bool write, bool *failed)
 	}
 	/* another thread may have opened it between the fault and here */
 	*failed = false;
-	return maps_allows(address, write);
+	return maps_allows(address, access);
 }
 
 /* ---- forks and the like ---- */

@@ -212,10 +212,10 @@ bool landing_open_locked(struct landing *l);
 /* ---- for the fault handler ---- */
 
 /*
- * A thread touched ADDRESS. True if a landing was there and is open now, or was
+ * A thread touched ADDRESS, for ACCESS (PROT_*). True if a landing was there and is open now, or was
  * opened meanwhile by another thread. *FAILED is set if the file could not be read.
  */
-bool landing_fault(uintptr_t address, bool write, bool *failed);
+bool landing_fault(uintptr_t address, int access, bool *failed);
 
 /* ---- for the writing side (segment.c) ---- */
 

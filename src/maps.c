@@ -437,12 +437,13 @@ bool maps_next_armed(uintptr_t lo, uintptr_t hi, struct maps_armed *found)
 	return false;
 }
 
-bool maps_allows(uintptr_t address, bool write)
+bool maps_allows(uintptr_t address, int access)
 {
 	struct area a;
 
-	return area_at(address, &a) && (a.flags & AREA_READ) &&
-	       (!write || (a.flags & AREA_WRITE));
+	return area_at(address, &a) && (a.flags & AREA_READ || !(access & PROT_READ)) &&
+	       (a.flags & AREA_WRITE || !(access & PROT_WRITE)) &&
+	       (a.flags & AREA_EXEC || !(access & PROT_EXEC));
 }
 
 void maps_before_chroot(void)

@@ -43,10 +43,10 @@ struct maps_armed {
 bool maps_next_armed(uintptr_t lo, uintptr_t hi, struct maps_armed *found);
 
 /*
- * Is the page of ADDRESS there and open for that access? Ends the doubt when two threads fault at
+ * Is the page of ADDRESS there and open for ACCESS (PROT_*)? Ends the doubt when two threads fault at
  * once.
  */
-bool maps_allows(uintptr_t address, bool write);
+bool maps_allows(uintptr_t address, int access);
 
 /*
  * Where the private anonymous mapping at ADDRESS ends, and *PROT, how it is protected. 0: there is

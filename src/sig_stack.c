@@ -9,7 +9,6 @@
  */
 #undef _FORTIFY_SOURCE
 #include <errno.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "filter.h"
@@ -17,10 +16,6 @@
 #include "prim.h"
 #include "sig.h"
 #include "thread.h"
-
-#ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51
-#endif
 
 enum { OUR_STACK = 64 * 1024, ENOUGH = 16 * 1024, AUTODISARM = (int)(1U << 31) };
 
@@ -70,39 +65,38 @@ static int refuse(int error)
 	return -1;
 }
 
-/* What the kernel checks, in its order. */
-static int check(const stack_t *ss)
+/* Tells the kernel of SS, which alone knows what it takes. */
+static int tell_kernel(struct thread *t, const stack_t *ss)
 {
-	int mode = ss->ss_flags & ~AUTODISARM;
-	size_t least = getauxval(AT_MINSIGSTKSZ);
+	int error = prim_sigaltstack(ss, NULL);
 
-	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
-		return EINVAL;
-	if (mode != SS_DISABLE && ss->ss_size < (least > 2048 ? least : 2048))
-		return ENOMEM;
+	if (error < 0)
+		return error;
+	t->alternate_in_use = false;
+	t->program_stack = *ss;
 	return 0;
+}
+
+/* Where none, or a small one, is to be used: that, and then ours over it. Nothing runs on it in between. */
+static int tell_and_cover(struct thread *t, const stack_t *ss)
+{
+	uint64_t mask;
+	int error;
+
+	prim_signals_block(&mask);
+	error = tell_kernel(t, ss);
+	if (error == 0)
+		install_ours(t);
+	prim_signals_restore(&mask);
+	return error;
 }
 
 static int set(struct thread *t, const stack_t *ss)
 {
-	bool disable = (ss->ss_flags & ~AUTODISARM) == SS_DISABLE;
-	int error;
+	bool small = (ss->ss_flags & ~AUTODISARM) == SS_DISABLE || ss->ss_size < ENOUGH;
+	int error = small && !filter_silences() ? tell_and_cover(t, ss) : tell_kernel(t, ss);
 
-	if (disable || ss->ss_size < ENOUGH) {
-		error = check(ss);
-		if (error)
-			return refuse(error);
-		if (t->alternate_in_use || (!filter_silences() && install_ours(t))) {
-			t->program_stack = *ss;
-			return 0;
-		}
-	}
-	error = prim_sigaltstack(ss, NULL);
-	if (error < 0)
-		return refuse(-error);
-	t->alternate_in_use = false;
-	t->program_stack = *ss;
-	return 0;
+	return error < 0 ? refuse(-error) : 0;
 }
 
 static void show(const struct thread *t, bool busy, stack_t *old)

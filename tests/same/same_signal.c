@@ -143,6 +143,67 @@ static void own_segv_on_stack(struct same_rig *r)
 	more(r);
 }
 
+/* What the kernel takes for a stack, and what it shows of it. */
+static void stacks_of_all_sizes(struct same_rig *r)
+{
+	static const size_t sizes[] = { 0, 1, 2047, 2048, 2500, 3000, 3500, 5119, 5120, 8192, 16383, 16384, 65536 };
+	stack_t ss = { .ss_sp = malloc(65536) }, old;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		same_say("size", (long)sizes[i]);
+		ss.ss_size = sizes[i];
+		for (int flags = 0; flags <= SS_DISABLE + 1; flags++) {
+			ss.ss_flags = flags;
+			same_say("sigaltstack", sigaltstack(&ss, NULL));
+			sigaltstack(NULL, &old);
+			same_say("shown", old.ss_flags);
+			same_say("of size", (long)old.ss_size);
+		}
+		more(r);
+	}
+}
+
+#if defined(__x86_64__)
+static const unsigned char code_of_42[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+#else
+static const uint32_t code_of_42[] = { 0x52800540, 0xd65f03c0 };
+#endif
+static char *data_page;
+
+static void make_code(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	seen++;
+	code = info->si_code;
+	mprotect(data_page, 4096, PROT_READ | PROT_EXEC);
+}
+
+/* A jump to what may be read and written only: its handler makes it code, as those of some compilers do. */
+static void jump_to_data(struct same_rig *r)
+{
+	handle_info(SIGSEGV, make_code, 0);
+	for (int i = 0; i < 3; i++) {
+		data_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memcpy(data_page, code_of_42, sizeof(code_of_42));
+		__builtin___clear_cache(data_page, data_page + sizeof(code_of_42));
+		same_say("call", ((int (*)(void))(uintptr_t)data_page)());
+		same_say("seen", seen);
+		same_say("code", code);
+		more(r);
+	}
+}
+
+/* And without a handler. */
+static void crash_in_data(struct same_rig *r)
+{
+	same_write(r);
+	same_read(r);
+	data_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memcpy(data_page, code_of_42, sizeof(code_of_42));
+	same_say("call", ((int (*)(void))(uintptr_t)data_page)());
+}
+
 static void no_stack_of_its_own(struct same_rig *r)
 {
 	stack_t old;
@@ -1315,6 +1376,9 @@ static const struct same_case cases[] = {
 	{ "called_once", called_once, 0, 0 },
 	{ "set_again_and_again", set_again_and_again, SAME_OUTCOME | SAME_LOOSE, 0 },
 	{ "crash", crash, SAME_DIES, 0 },
+	{ "crash_in_data", crash_in_data, SAME_DIES, 0 },
+	{ "jump_to_data", jump_to_data, 0, 0 },
+	{ "stacks_of_all_sizes", stacks_of_all_sizes, 0, 0 },
 	{ "crash_by_raise", crash_by_raise, SAME_DIES, 0 },
 	{ "crash_beside", crash_beside, SAME_DIES, 0 },
 	{ "crash_ignored", crash_ignored, SAME_DIES, 0 },

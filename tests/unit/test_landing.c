@@ -372,18 +372,19 @@ static void unreadable(void)
 	s = source_at(l->source - 1);
 	fd = s->fd;
 	s->fd = 1 << 20;
-	CHECK(!landing_fault((uintptr_t)p + 8 * PAGE, false, &failed) && failed);
+	CHECK(!landing_fault((uintptr_t)p + 8 * PAGE, PROT_READ, &failed) && failed);
 	CHECK(armed(l, p, p + CHUNK) && lazy_protected(p) && l->source);
 	s->fd = fd;
-	CHECK(landing_fault((uintptr_t)p + 8 * PAGE, false, &failed) && !failed && unarmed(l));
+	CHECK(landing_fault((uintptr_t)p + 8 * PAGE, PROT_READ, &failed) && !failed && unarmed(l));
 	/* opened meanwhile by another thread: the access goes on; else the fault is not ours */
 	failed = true;
-	CHECK(landing_fault((uintptr_t)p, true, &failed) && !failed);
+	CHECK(landing_fault((uintptr_t)p, PROT_READ | PROT_WRITE, &failed) && !failed);
 	none = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(!landing_fault((uintptr_t)none, false, &failed) && !failed);
+	CHECK(!landing_fault((uintptr_t)none, PROT_READ, &failed) && !failed);
 	CHECK(mprotect(none, PAGE, PROT_READ) == 0 &&
-	      landing_fault((uintptr_t)none, false, &failed));
-	CHECK(!landing_fault((uintptr_t)none, true, &failed));
+	      landing_fault((uintptr_t)none, PROT_READ, &failed));
+	CHECK(!landing_fault((uintptr_t)none, PROT_READ | PROT_WRITE, &failed));
+	CHECK(!landing_fault((uintptr_t)none, PROT_EXEC, &failed));
 }
 
 /* A fault that no landing explains goes to the program. */
