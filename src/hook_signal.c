@@ -213,9 +213,8 @@ static int one(int how, int signal, sigset_t *old)
 {
 	sigset_t change = {{0}};
 
-	if (bad(signal))
+	if (bad(signal) || sigaddset(&change, signal) < 0) /* libc keeps two for itself */
 		return -1;
-	sigaddset(&change, signal);
 	return mask_errno(how, &change, old);
 }
 

@@ -44,20 +44,20 @@ static void *ask_usable_size(void)
 	return NULL;
 }
 
-/*
- * The version is the first that libc had on the machine: it has it still, and answers to it alone.
- */
+/* The first that libc had on the machine: it has it still. */
+#if defined(__x86_64__)
+static const char first_version[] = "GLIBC_2.2.5";
+#else
+static const char first_version[] = "GLIBC_2.17";
+#endif
+
+/* To its first version libc's dlsym alone answers. */
 COLD void *(*hook_dlsym(void))(void *, const char *)
 {
 	static void *(*_Atomic real)(void *, const char *);
-#if defined(__x86_64__)
-	static const char version[] = "GLIBC_2.2.5";
-#else
-	static const char version[] = "GLIBC_2.17";
-#endif
 
 	if (unlikely(!real))
-		real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", version);
+		real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", first_version);
 	return real;
 }
 
@@ -75,8 +75,13 @@ static COLD void resolve(void **real, const char *name, uint32_t hash)
 
 	if (*real)
 		return;
-	if (!usable || !symbols_next(&symbols, name, hash, &found))
-		found = hook_dlsym()(RTLD_NEXT, name);
+	if (!usable || !symbols_next(&symbols, name, hash, &found)) {
+		found = NULL;
+		if (usable && symbols_next_is_old(&symbols, name, hash))
+			found = dlvsym(RTLD_NEXT, name, first_version);
+		if (!found)
+			found = hook_dlsym()(RTLD_NEXT, name);
+	}
 	*real = found ? found : (void *)missing;
 }
 

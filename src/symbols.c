@@ -102,7 +102,8 @@ static bool is_plain_function(const ElfW(Sym) *symbol)
 	       symbol->st_shndx != SHN_ABS;
 }
 
-enum answer { NOT_HERE, HERE, WHO_KNOWS };
+/* ONLY_OLD: in old versions, which dlsym passes over and what was linked with one of them does not. */
+enum answer { NOT_HERE, HERE, WHO_KNOWS, ONLY_OLD };
 
 /* The chain of NAME's bucket from symbol I on; the last of a chain has the lowest bit set. */
 static COLD enum answer search_chain(const struct symbols_object *o, const uint32_t *chain,
@@ -110,28 +111,32 @@ static COLD enum answer search_chain(const struct symbols_object *o, const uint3
 {
 	const ElfW(Sym) *only = NULL;
 	unsigned first = o->hash[1], count = 0;
+	bool old = false;
 
 	for (;; i++) {
 		uint32_t h = chain[i - first];
 
-		if ((h | 1) == (hash | 1) && is_defined(&o->symbol[i]) && !is_hidden(o, i) &&
+		if ((h | 1) == (hash | 1) && is_defined(&o->symbol[i]) &&
 		    strcmp(o->string + o->symbol[i].st_name, name) == 0) {
-			only = &o->symbol[i];
-			count++;
+			if (is_hidden(o, i)) {
+				old = true;
+			} else {
+				only = &o->symbol[i];
+				count++;
+			}
 		}
 		if (h & 1)
 			break;
 	}
 	if (count == 0)
-		return NOT_HERE;
+		return old ? ONLY_OLD : NOT_HERE;
 	if (count > 1 || !is_plain_function(only))
 		return WHO_KNOWS;
 	*found = (void *)(o->base + only->st_value);
 	return HERE;
 }
 
-static COLD enum answer search(const struct symbols_object *o, uint32_t hash, const char *name,
-			       void **found)
+static COLD enum answer look(const struct symbols_object *o, uint32_t hash, const char *name, void **found)
 {
 	enum { BITS = sizeof(ElfW(Addr)) * 8 };
 	const uint32_t *head = o->hash, *bucket;
@@ -152,13 +157,21 @@ static COLD enum answer search(const struct symbols_object *o, uint32_t hash, co
 	return search_chain(o, bucket + head[0], i, hash, name, found);
 }
 
+/* As dlsym does it. */
+static enum answer search(const struct symbols_object *o, uint32_t hash, const char *name, void **found)
+{
+	enum answer a = look(o, hash, name, found);
+
+	return a == ONLY_OLD ? NOT_HERE : a;
+}
+
 /* The first object that has NAME, or that may have it: *A says which. NULL: none has. */
 static COLD const struct symbols_object *first(const struct symbols *s, const char *name,
 					       uint32_t hash, enum answer *a, void **found)
 {
 	*found = NULL;
 	for (unsigned i = 0; i < s->count; i++) {
-		*a = search(&s->object[i], hash, name, found);
+		*a = look(&s->object[i], hash, name, found);
 		if (*a != NOT_HERE)
 			return &s->object[i];
 	}
@@ -170,6 +183,14 @@ COLD bool symbols_next(const struct symbols *s, const char *name, uint32_t hash,
 	enum answer a;
 
 	return !first(s, name, hash, &a, found) || a == HERE;
+}
+
+COLD bool symbols_next_is_old(const struct symbols *s, const char *name, uint32_t hash)
+{
+	enum answer a;
+	void *found;
+
+	return first(s, name, hash, &a, &found) && a == ONLY_OLD;
 }
 
 static COLD const struct symbols_object *first_of(const struct symbols *s, const char *name,
@@ -186,7 +207,7 @@ COLD bool symbols_next_beside(const struct symbols *s, const char *name, const c
 	const struct symbols_object *of_name = first_of(s, name, &a, found);
 	const struct symbols_object *of_other = first_of(s, other, &b, &address);
 
-	if ((of_name && a == WHO_KNOWS) || (of_other && b == WHO_KNOWS))
+	if ((of_name && a != HERE) || (of_other && b != HERE))
 		return false;
 	if (of_name != of_other)
 		*found = NULL;

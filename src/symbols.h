@@ -75,6 +75,12 @@ bool symbols_tell_all(const struct symbols *s);
 bool symbols_next(const struct symbols *s, const char *name, uint32_t hash, void **found);
 
 /*
+ * Has the first object that has NAME, whose hash is HASH, old versions of it alone? dlsym passes over it, while
+ * a program that was linked with such a version means that one: libc_malloc_debug's free. Allocates nothing.
+ */
+bool symbols_next_is_old(const struct symbols *s, const char *name, uint32_t hash);
+
+/*
  * What this object exports by NAME, NULL if nothing. Allocates nothing, takes no lock; errno is
  * kept.
  */

@@ -296,11 +296,27 @@ struct thread *thread_enrol(void)
 	return t;
 }
 
+/* Not number 0: a program that asks for a key which it never made asks for that. */
+static COLD bool make_key(void)
+{
+	pthread_key_t zero;
+	bool made;
+
+	if (pthread_key_create(&end_key, at_thread_end) != 0)
+		return false;
+	if (end_key != 0)
+		return true;
+	zero = end_key;
+	made = pthread_key_create(&end_key, at_thread_end) == 0;
+	pthread_key_delete(zero);
+	return made;
+}
+
 COLD void thread_init(void)
 {
 	if (!have_key) {
 		end_key = 0; /* a page that is written first comes once */
-		have_key = pthread_key_create(&end_key, at_thread_end) == 0;
+		have_key = make_key();
 	}
 	if (!thread_list())
 		push(&first_record);

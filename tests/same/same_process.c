@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <setjmp.h>
 #include <spawn.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -394,6 +395,15 @@ static void becomes_daemon(struct same_rig *r)
 	same_write(r);
 }
 
+/* A key that was never made is 0 in many programs. */
+static void no_key(struct same_rig *r)
+{
+	same_loop(r, SAME_ROUNDS);
+	same_say("there", pthread_getspecific(0) != NULL);
+	same_say("set", pthread_setspecific(0, r));
+	same_loop(r, SAME_ROUNDS);
+}
+
 static void by_exec(struct same_rig *r)
 {
 	char *const argv[] = { (char *)"echo", text(r, SAME_TEXT_HELLO), NULL };
@@ -639,6 +649,7 @@ static const struct same_case cases[] = {
 	{ "by_system", by_system, SAME_LAZY, 0 },
 	{ "by_popen", by_popen, SAME_LAZY, 0 },
 	{ "becomes_daemon", becomes_daemon, 0, 0 },
+	{ "no_key", no_key, SAME_BARE, 0 },
 	{ "by_exec", by_exec, SAME_DIES, 0 },
 	{ "exec_goes_on", exec_goes_on, SAME_DIES, 0 },
 	{ "by_exit", by_exit, 0, 0 },

@@ -143,6 +143,21 @@ static void own_segv_on_stack(struct same_rig *r)
 	more(r);
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+/* Those that libc keeps for itself, and none. */
+static void held_and_released(struct same_rig *r)
+{
+	static const int signals[] = { 0, 1, 31, 32, 33, 34, 64, 65 };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		same_say("sighold", sighold(signals[i]));
+		same_say("sigrelse", sigrelse(signals[i]));
+	}
+	more(r);
+}
+#pragma GCC diagnostic pop
+
 /* What the kernel takes for a stack, and what it shows of it. */
 static void stacks_of_all_sizes(struct same_rig *r)
 {
@@ -1378,6 +1393,7 @@ static const struct same_case cases[] = {
 	{ "crash", crash, SAME_DIES, 0 },
 	{ "crash_in_data", crash_in_data, SAME_DIES, 0 },
 	{ "jump_to_data", jump_to_data, 0, 0 },
+	{ "held_and_released", held_and_released, 0, 0 },
 	{ "stacks_of_all_sizes", stacks_of_all_sizes, 0, 0 },
 	{ "crash_by_raise", crash_by_raise, SAME_DIES, 0 },
 	{ "crash_beside", crash_beside, SAME_DIES, 0 },
