@@ -25,7 +25,7 @@ static bool is_likely(unsigned class)
 }
 
 /*
- * Files of up to sixteen chunks: what landing costs once for each file, and outside the hooks that a
+ * Files of less than sixteen chunks: what landing costs once for each file, and outside the hooks that a
  * unit shows, is not little beside what it wins.
  */
 static bool is_short(unsigned class)
