@@ -25,6 +25,7 @@
 #include "sig.h"
 #include "sleep.h"
 #include "stdio_files.h"
+#include "thread.h"
 #include "unwind.h"
 
 /* Two 32-bit words; three words for each 32 capabilities. */
@@ -266,6 +267,36 @@ EXPORT int pivot_root(const char *root, const char *old)
 	}
 	before_other_root();
 	return REAL(pivot_root)(root, old);
+}
+
+/* A file system is busy: perhaps with what is ours? Then it is not any more. */
+static COLD bool let_go_of_mounts(void)
+{
+	if (errno != EBUSY || hook_passive() || !filter_allows() || !thread_single())
+		return false;
+	landing_open_all();
+	maps_before_umount();
+	pipes_before_umount();
+	return true;
+}
+
+EXPORT int umount2(const char *path, int flags)
+{
+	int ret, saved = errno;
+
+	if (landing_any())
+		string(path);
+	ret = REAL(umount2)(path, flags);
+	if (ret < 0 && let_go_of_mounts()) {
+		errno = saved;
+		ret = REAL(umount2)(path, flags);
+	}
+	return ret;
+}
+
+EXPORT int umount(const char *path)
+{
+	return umount2(path, 0);
 }
 
 EXPORT mqd_t mq_open(const char *name, int flags, ...)

@@ -451,6 +451,12 @@ void maps_before_chroot(void)
 	maps_open();
 }
 
+void maps_before_umount(void)
+{
+	forget(&maps_fd);
+	forget(&pagemap_fd);
+}
+
 FORKS void maps_forked(void)
 {
 	lock_reset(&text_lock);

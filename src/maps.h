@@ -90,6 +90,9 @@ void maps_before_losing_rights(void);
 /* The process is about to lose its view of /proc. */
 void maps_before_chroot(void);
 
+/* Closes what keeps /proc busy. Only while no other thread can ask here. */
+void maps_before_umount(void);
+
 /* The program puts a descriptor of its own at the number FD: if it is ours here, it moves. */
 void maps_evade(int fd);
 

@@ -132,6 +132,16 @@ void pipes_before_chroot(void)
 		open_null();
 }
 
+void pipes_before_umount(void)
+{
+	int fd = atomic_load(&null_fd);
+
+	if (fd < 0)
+		return;
+	atomic_store(&null_fd, NULL_UNKNOWN);
+	disown(fd);
+}
+
 bool pipes_skip(struct pipe *p, size_t n)
 {
 	int null = atomic_load_explicit(&null_fd, memory_order_relaxed);

@@ -67,6 +67,9 @@ void pipes_rest(void);
 /* Before the process loses its view of /dev. */
 void pipes_before_chroot(void);
 
+/* Closes what keeps /dev busy. Only while no other thread can ask here. */
+void pipes_before_umount(void);
+
 /* The program puts a descriptor of its own at the number FD: if it is a pipe's end, that moves. */
 void pipes_evade(int fd);
 

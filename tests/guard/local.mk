@@ -1,7 +1,9 @@
 # ---- tests/guard: inline system calls, plain and under the guard ----
 guard_programs = tests/guard/calls tests/guard/tasks tests/guard/heard tests/guard/heard_free \
 	tests/guard/heard_fixed
+if X86_64
 check_PROGRAMS += $(guard_programs)
+endif
 tests_guard_calls_SOURCES = tests/guard/calls.c tests/guard/inline.h tests/signals/signals.h
 tests_guard_calls_LDADD = -lpthread
 tests_guard_tasks_SOURCES = tests/guard/tasks.c tests/guard/inline.h tests/signals/signals.h

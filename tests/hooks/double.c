@@ -15,6 +15,7 @@
 #include "sig.h"
 #include "source.h"
 #include "stdio_files.h"
+#include "thread.h"
 
 #define HOOK(ret, name, params, args, class) ret(*real_##name) params;
 #define HOOK_OPEN(ret, name, params, args, open) ret(*real_##name) params;
@@ -193,6 +194,19 @@ void pipes_before_chroot(void)
 void maps_before_chroot(void)
 {
 	asked.chroot = true;
+}
+
+void pipes_before_umount(void)
+{
+}
+
+void maps_before_umount(void)
+{
+}
+
+bool thread_single(void)
+{
+	return true;
 }
 
 void stdio_files_opened(int fd, int number)

@@ -282,6 +282,30 @@ static void name_spaces(struct same_rig *r)
 	child_goes_on(r);
 }
 
+/* What a program looked at through /proc, and served, is not busy once it is done with it. */
+static void unmounts(struct same_rig *r)
+{
+	same_say("unshare", unshare(CLONE_NEWNS));
+	same_say("private", mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	mkdir("there", 0755);
+	same_say("mount", mount("there", "there", "tmpfs", 0, NULL));
+	same_say("mount", mount("proc", "/proc", "proc", 0, NULL));
+	same_loop(r, SAME_ROUNDS);
+	same_copy_file("../data", "there/data");
+	close(r->source);
+	r->source = open("there/data", O_RDONLY);
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	same_say("busy", umount("there"));
+	close(r->source);
+	r->source = -1;
+	errno = 0;
+	same_say("umount", umount("there"));
+	same_say("umount", umount2("/proc", 0));
+	same_say("errno", errno);
+	same_write(r);
+}
+
 static void new_pids(struct same_rig *r)
 {
 	same_say("unshare", unshare(CLONE_NEWPID));
@@ -846,6 +870,7 @@ static const struct same_case cases[] = {
 	{ "other_user_raw", other_user_raw, SAME_LAZY, 0 },
 	{ "other_user_beside_threads", other_user_beside_threads, 0, 0 },
 	{ "name_spaces", name_spaces, SAME_LAZY, 0 },
+	{ "unmounts", unmounts, SAME_BARE, 0 },
 	{ "new_pids", new_pids, SAME_LAZY, 0 },
 	{ "enters", enters, SAME_LAZY, 0 },
 	{ "new_root", new_root, SAME_LAZY, 0 },
