@@ -59,7 +59,8 @@ static bool is_there(uintptr_t p)
 
 	if (COPY_IN && sig_faults_owned())
 		return copy_in(&byte, (const void *)p, 1);
-	return prim_sigprocmask(-1, (const uint64_t *)(p & ~(uintptr_t)7), NULL) != -EFAULT;
+	/* a word of its page; but never the first, which may be at 0, and then is no mask to the kernel */
+	return prim_sigprocmask(-1, (const uint64_t *)((p & ~(uintptr_t)7) | 8), NULL) != -EFAULT;
 }
 
 /* Can [p, p + n), now open, be read? */
