@@ -29,7 +29,7 @@ enum choice_way { CHOICE_LAND, CHOICE_PLAIN, CHOICE_MEASURE };
 enum {
 	CHOICE_TABLE = 128,    /* rows; when they are all taken, what comes then lands */
 	CHOICE_FIRST = 64,     /* chunks that land before the first trial; of a long file, where 32 KiB */
-	CHOICE_LATE = 1024,    /* and more were seen to pay on most machines so far, these */
+	CHOICE_LATE = 4096,    /* and more were seen to pay on most machines so far, these */
 	CHOICE_CROWD = 32,     /* where more are landed at a time the first trial begins at once */
 	CHOICE_TURN = 4,       /* units in a row that go one way */
 	CHOICE_ENOUGH = 4,     /* units of each way that decide if they lie apart */
