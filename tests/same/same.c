@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "drain.h"
@@ -82,6 +83,15 @@ void same_say_file(const char *path)
 	if (fd >= 0)
 		close(fd);
 	put("file %s: %lld bytes %016llx\n", path, fd < 0 ? -1 : total, (unsigned long long)h);
+}
+
+void same_allow_all_numbers(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void same_copy_file(const char *from, const char *to)
