@@ -256,10 +256,10 @@ void lease_forked(struct source *s)
 	if (fd < 0)
 		return;
 	own = lease_open(fd);
-	if (own < 0 || PRIM3(SYS_dup3, own, fd, O_CLOEXEC) < 0) {
+	prim_close(fd);
+	if (own < 0 || prim_dup_again(own, fd) < 0) {
 		atomic_store(&s->fd, -1);
 		fd_unmark_ours(fd);
-		prim_close(fd);
 		s->verdict = VERDICT_NO_LEASE;
 	}
 	if (own >= 0)

@@ -50,17 +50,17 @@ enum { ABOVE_UP_TO = 4096, ABOVE_ROOM = 4096, FIRST = 1024 };
  * are held to that limit, never gets or closes it by a loop up to the limit. The
  * soft limit is raised for the length of the dup only.
  */
-static int dup_above_limit(int fd, const struct rlimit *limit)
+static int dup_above_limit(int fd, rlim_t from, const struct rlimit *limit)
 {
 	struct rlimit wider = *limit;
 	int ret;
 
-	wider.rlim_cur = limit->rlim_cur + ABOVE_ROOM;
+	wider.rlim_cur = from + ABOVE_ROOM;
 	if (wider.rlim_cur > limit->rlim_max)
 		wider.rlim_cur = limit->rlim_max;
 	if (prim_prlimit(RLIMIT_NOFILE, &wider, NULL) < 0)
 		return -EPERM;
-	ret = prim_fcntl(fd, F_DUPFD_CLOEXEC, (long)limit->rlim_cur);
+	ret = prim_fcntl(fd, F_DUPFD_CLOEXEC, (long)from);
 	prim_prlimit(RLIMIT_NOFILE, limit, NULL);
 	return ret;
 }
@@ -87,7 +87,7 @@ int prim_dup_high(int fd)
 	if (prim_prlimit(RLIMIT_NOFILE, NULL, &limit) < 0)
 		return -EMFILE;
 	if (limit.rlim_max > limit.rlim_cur && limit.rlim_cur <= ABOVE_UP_TO) {
-		ret = dup_above_limit(fd, &limit);
+		ret = dup_above_limit(fd, limit.rlim_cur, &limit);
 		if (ret >= 0)
 			return ret;
 	}
@@ -99,6 +99,19 @@ int prim_dup_high(int fd)
 	if (limit.rlim_cur < 64 || last < 32)
 		return -EMFILE;
 	return prim_fcntl(fd, F_DUPFD_CLOEXEC, far_ahead(last));
+}
+
+int prim_dup_again(int fd, int number)
+{
+	int ret = prim_fcntl(fd, F_DUPFD_CLOEXEC, number);
+	struct rlimit limit;
+
+	if (ret == -EINVAL && prim_prlimit(RLIMIT_NOFILE, NULL, &limit) == 0)
+		ret = dup_above_limit(fd, (rlim_t)number, &limit);
+	if (ret < 0 || ret == number)
+		return ret;
+	prim_close(ret);
+	return -EBUSY;
 }
 
 int prim_move_high(int fd)

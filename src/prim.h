@@ -285,6 +285,12 @@ uint64_t prim_wall(void);
  */
 int prim_dup_high(int fd);
 
+/*
+ * A duplicate of FD at NUMBER, which prim_dup_high gave, and which is closed: above the limit, too.
+ * Returns NUMBER or -errno.
+ */
+int prim_dup_again(int fd, int number);
+
 /* Like prim_dup_high, but FD is closed in any case. */
 int prim_move_high(int fd);
 

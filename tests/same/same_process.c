@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -395,6 +396,19 @@ static void becomes_daemon(struct same_rig *r)
 	same_write(r);
 }
 
+/* Ours are above the program's limit. */
+static void becomes_daemon_with_few_numbers(struct same_rig *r)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 256;
+	same_say("setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
+	same_loop(r, SAME_ROUNDS);
+	same_read(r);
+	becomes_daemon(r);
+}
+
 /* A key that was never made is 0 in many programs. */
 static void no_key(struct same_rig *r)
 {
@@ -649,6 +663,7 @@ static const struct same_case cases[] = {
 	{ "by_system", by_system, SAME_LAZY, 0 },
 	{ "by_popen", by_popen, SAME_LAZY, 0 },
 	{ "becomes_daemon", becomes_daemon, 0, 0 },
+	{ "becomes_daemon_with_few_numbers", becomes_daemon_with_few_numbers, SAME_BARE, 0 },
 	{ "no_key", no_key, SAME_BARE, 0 },
 	{ "by_exec", by_exec, SAME_DIES, 0 },
 	{ "exec_goes_on", exec_goes_on, SAME_DIES, 0 },
