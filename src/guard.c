@@ -29,6 +29,7 @@ _Atomic unsigned guard_chunks;
 #include "guard_fit.h"
 #include "hook.h"
 #include "landing.h"
+#include "linux_new.h"
 #include "prim.h"
 #include "remap.h"
 #include "sig.h"

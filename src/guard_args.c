@@ -6,7 +6,6 @@
  * has pointers behind its pointers, opens everything.
  */
 #include <errno.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include "fd.h"
 #include "guard.h"
 #include "landing.h"
+#include "linux_new.h"
 #include "maps.h"
 #include "prim.h"
 #include "process.h"

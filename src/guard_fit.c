@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "linux_new.h"
 #include "prim.h"
 
 uintptr_t guard_text, guard_text_end;

@@ -8,10 +8,10 @@
 #undef _FORTIFY_SOURCE
 
 #include <errno.h>
-#include <linux/close_range.h>
 
 #include "hook_idle.h"
 #include "io.h"
+#include "linux_new.h"
 #include "prim.h"
 #include "process.h"
 #include "sleep.h"

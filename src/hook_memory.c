@@ -22,6 +22,7 @@
 #include "filter.h"
 #include "hook_idle.h"
 #include "io.h"
+#include "linux_new.h"
 #include "mapping.h"
 #include "maps.h"
 #include "prim.h"

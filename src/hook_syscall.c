@@ -9,12 +9,12 @@
  */
 #undef _FORTIFY_SOURCE
 #include <errno.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
 
 #include "guard.h"
 #include "hook_idle.h"
+#include "linux_new.h"
 #include "mapping.h"
 #include "prim.h"
 #include "process.h"

@@ -126,6 +126,10 @@ int res_nquerydomain(struct __res_state *state, const char *name, const char *do
 int res_nsend(struct __res_state *state, const unsigned char *query, int m,
 	      unsigned char *answer, int n);
 
+/* libc's headers have these since glibc 2.34 and 2.36 */
+struct mount_attr;
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
+
 /* libc's headers have these as macros too */
 #undef fread_unlocked
 #undef fwrite_unlocked

@@ -82,7 +82,7 @@ bool maps_has_copies(uintptr_t lo, uintptr_t hi);
 /*
  * [p, p + n) is no longer plain (mlock, MADV_DONTFORK, ...): it never lands. SIZE_MAX: everything.
  */
-void maps_taint(const void *p, size_t n);
+void maps_taint(const void *p, size_t n) NO_ACCESS;
 
 /* The process is about to lose rights: what it may see of itself by them must not outlast them. */
 void maps_before_losing_rights(void);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "fill.h"
+#include "linux_new.h"
 #include "maps.h"
 #include "prim.h"
 #include "remap.h"

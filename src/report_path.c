@@ -161,12 +161,26 @@ static int error_fd(void)
 	return STDERR_FILENO;
 }
 
+/* Of a table in libc, so that nothing is translated or allocated. */
+static void format_reason(struct format *f, int error_number)
+{
+	const char *why = NULL;
+
+#ifdef HAVE_STRERRORDESC_NP
+	why = strerrordesc_np(error_number);
+#endif
+	if (why) {
+		format_text(f, why);
+		return;
+	}
+	format_text(f, "error ");
+	format_i64(f, error_number);
+}
+
 static void complain(int error_number)
 {
 	char path[PATH], line[PATH + 128];
 	struct format p = format_into(path, sizeof(path)), f = format_into(line, sizeof(line));
-	/* a table in libc, no translation, nothing allocated */
-	const char *why = strerrordesc_np(error_number);
 	int fd = error_fd();
 
 	if (fd < 0)
@@ -175,7 +189,7 @@ static void complain(int error_number)
 	format_text(&f, "shunt: the report cannot be written to ");
 	format_safe(&f, path, PATH);
 	format_text(&f, ": ");
-	format_text(&f, why ? why : "unknown error");
+	format_reason(&f, error_number);
 	format_char(&f, '\n');
 	report_path_write(fd, line, f.length);
 }

@@ -139,6 +139,8 @@ static COLD void resolve_all(void)
 	atomic_store_explicit(&resolved, true, memory_order_release);
 }
 
+void __tsan_init(void) __attribute__((weak));
+
 /*
  * A sanitizer's runtime starts with the first call into it, and calls hooks then. Not from
  * inside of dlsym, where they have no real function yet: an allocation starts it before.
@@ -148,7 +150,11 @@ static COLD void start_sanitizer(void)
 	static void *volatile kept;
 	static _Atomic bool begun;
 
-	if (!atomic_exchange(&begun, true))
+	if (atomic_exchange(&begun, true))
+		return;
+	if (__tsan_init)
+		__tsan_init();
+	else
 		kept = malloc(1);
 	(void)kept; /* it is kept, or the call would be left out */
 }

@@ -13,7 +13,7 @@
 #define HIDDEN __attribute__((visibility("hidden"))) /* of what hooks ask: reached directly, not by a table */
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#if __has_attribute(access)
+#if __has_attribute(access) && __GNUC__ >= 11 /* which know none */
 #define NO_ACCESS __attribute__((access(none, 1))) /* the pointer is taken as a number */
 #else
 #define NO_ACCESS

@@ -3,7 +3,6 @@
 #include "stats_family.h"
 
 #include <errno.h>
-#include <linux/fs.h>
 #include <string.h>
 #include <sys/mman.h>
 
