@@ -245,7 +245,7 @@ EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *argument, ...)
 	tls = va_arg(ap, void *);
 	child_tid = va_arg(ap, void *);
 	va_end(ap);
-	if (hook_passive())
+	if (hook_passive() || thread_is_making())
 		return REAL(clone)(fn, stack, flags, argument, parent_tid, tls, child_tid);
 	if (flags & CLONE_VM)
 		return clone_shared_memory(&start, stack, flags, parent_tid, tls, child_tid);

@@ -40,6 +40,7 @@ extern char __libc_single_threaded __attribute__((weak));
 static FORK_WRITES struct thread first_record;
 static _Atomic(struct thread *) records;
 static _Atomic bool alien; /* a clone that libc does not know of */
+static __thread bool making __attribute__((tls_model("initial-exec"))); /* see thread_is_making */
 static pthread_key_t end_key;
 static bool have_key;
 
@@ -412,6 +413,11 @@ static struct thread *expect(const pthread_attr_t *attributes, void *argument)
 	return t;
 }
 
+bool thread_is_making(void)
+{
+	return making;
+}
+
 int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
 		  void *argument,
 		  int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
@@ -419,11 +425,13 @@ int thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*s
 	struct thread *t = expect(attributes, argument);
 	int error;
 
-	if (!t)
-		return create(thread, attributes, start, argument);
-	t->start = start;
-	error = create(thread, attributes, trampoline, t);
-	if (error)
+	if (t)
+		t->start = start;
+	making = true;
+	error = t ? create(thread, attributes, trampoline, t)
+		  : create(thread, attributes, start, argument);
+	making = false;
+	if (t && error)
 		release(t);
 	return error;
 }
@@ -434,11 +442,12 @@ int thread_create_c11(thrd_t *thread, thrd_start_t start, void *argument,
 	struct thread *t = expect(NULL, argument);
 	int error;
 
-	if (!t)
-		return create(thread, start, argument);
-	t->start_c11 = start;
-	error = create(thread, trampoline_c11, t);
-	if (error != thrd_success)
+	if (t)
+		t->start_c11 = start;
+	making = true;
+	error = t ? create(thread, trampoline_c11, t) : create(thread, start, argument);
+	making = false;
+	if (t && error != thrd_success)
 		release(t);
 	return error;
 }

@@ -102,6 +102,12 @@ void thread_alternate_stack(void);
 void thread_init(void);
 
 /*
+ * Is libc making a thread for thread_create just now? Its pthread_create calls clone by a symbol before
+ * glibc 2.34. Signal safe.
+ */
+bool thread_is_making(void);
+
+/*
  * Does what pthread_create does, by way of a trampoline that enrols the new
  * thread; CREATE is the real function. Not safe in a signal handler.
  */
