@@ -260,15 +260,22 @@ EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 	return EXEC(REAL(fexecve)(fd, argv, ENVIRONMENT(envp)));
 }
 
+/* Before glibc 2.34 libc has none, and who wants it makes the call by syscall(). */
+static int exec_at(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+#ifdef HAVE_EXECVEAT
+	return REAL(execveat)(dir, path, argv, envp, flags);
+#else
+	errno = (int)-PRIM5(SYS_execveat, dir, path, argv, envp, flags);
+	return -1;
+#endif
+}
+
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	if (!REAL(execveat)) {
-		errno = ENOSYS;
-		return -1;
-	}
 	if (stays_out())
-		return EXPOSED(REAL(execveat)(dir, path, argv, envp, flags));
-	return EXEC(REAL(execveat)(dir, path, argv, ENVIRONMENT(envp), flags));
+		return EXPOSED(exec_at(dir, path, argv, envp, flags));
+	return EXEC(exec_at(dir, path, argv, ENVIRONMENT(envp), flags));
 }
 
 /* ARG and what follows up to NULL, as a vector in the caller's frame; AP is left behind NULL. */

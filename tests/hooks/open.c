@@ -172,7 +172,7 @@ static void wild(char *page)
 	check(process_vm_readv(getpid(), (void *)nowhere, 1, &words, 1, 0) == -1 && errno == EFAULT,
 	      "an iovec that is nowhere");
 	check(process_vm_readv(getpid(), NULL, 1, &words, 1, 0) == -1 && errno == EFAULT, "no iovec at all");
-	check(getrandom((void *)-100, endless, 0) == -1 && errno == EFAULT, "a range with no end");
+	check(getcwd((void *)-100, endless) == NULL && errno == EFAULT, "a range with no end");
 	check(mount(NULL, NULL, NULL, 0, NULL) == -1 && errno == EFAULT, "no path at all");
 	check(!asked.opened, "what leads nowhere opens nothing");
 	check(chroot("") == -1 && errno == ENOENT && asked.chroot, "chroot is announced");

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <linux/filter.h>
+#include <sys/mount.h> /* before linux/fs.h, for glibc before 2.36 */
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -23,7 +24,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <link.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
