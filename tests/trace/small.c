@@ -360,6 +360,12 @@ static void another_thread(void)
 	pthread_join(thread, NULL);
 }
 
+/* One call site, whatever a compiler makes of the loop. */
+static __attribute__((noinline)) ssize_t read_whole(void)
+{
+	return read(source, buf, WHOLE);
+}
+
 /* First what is queued is half of what is asked for, then all of it. */
 static void short_then_full(void)
 {
@@ -367,7 +373,7 @@ static void short_then_full(void)
 		size_t n = i < MANY ? WHOLE / 2 : WHOLE;
 
 		feed(n);
-		if (read(source, buf, WHOLE) != (ssize_t)n)
+		if (read_whole() != (ssize_t)n)
 			err(1, "read");
 		put(buf, n);
 		drained(n);
