@@ -161,7 +161,7 @@ enum { OBJECT = 4096, MSEAL = 462 };
  * buffer whose length comes next, m the same of memory that goes or changes, - neither. "" is a
  * call without pointers.
  */
-static const char table[][6] = {
+static const char table[][7] = {
 #define CALL(name, reach) [SYS_##name] = ":" reach
 	CALL(read, "-b"), CALL(write, "-b"), CALL(pread64, "-b"), CALL(pwrite64, "-b"),
 	CALL(getrandom, "b"), CALL(getcwd, "b"), CALL(getdents64, "-b"), CALL(getdents, "-b"),

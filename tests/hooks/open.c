@@ -37,7 +37,7 @@ static FILE *stream;
 static struct iovec into, words = { scratch + 100, 8 };
 static struct {
 	long type;
-	char text[4];
+	char text[5];
 } message = { 1, "text" };
 
 /* What a full path or a missing privilege may refuse: here only EFAULT is a failure. */

@@ -112,7 +112,7 @@ static int start(void **state)
 	return setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-static int stop(void **state)
+static int finish(void **state)
 {
 	close(file);
 	close(ends[0]);
@@ -209,10 +209,10 @@ static void test_landing_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_in_a_row, start, stop),
-		cmocka_unit_test_setup_teardown(test_gone, start, stop),
-		cmocka_unit_test_setup_teardown(test_short, start, stop),
-		cmocka_unit_test_setup_teardown(test_landing_gone, start, stop),
+		cmocka_unit_test_setup_teardown(test_in_a_row, start, finish),
+		cmocka_unit_test_setup_teardown(test_gone, start, finish),
+		cmocka_unit_test_setup_teardown(test_short, start, finish),
+		cmocka_unit_test_setup_teardown(test_landing_gone, start, finish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
