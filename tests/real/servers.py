@@ -122,7 +122,7 @@ class ApachePrefork(Apache):
 
 
 class Java(Server):
-    needs = [('javac', 'openjdk-17-jdk-headless')]
+    needs = [('javac', 'default-jdk-headless')]
 
     def prepare(self):
         subprocess.run(['javac', '-d', self.run, os.path.join(HERE, 'Serve.java')], check=True,

@@ -27,6 +27,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What it calls it calls from one place, whatever a compiler makes of the loops. */
+#if __has_attribute(noipa)
+#define ONE_SITE __attribute__((noipa))
+#else
+#define ONE_SITE __attribute__((noinline))
+#endif
+
 enum { SIZE = 8192, HALF = 100, TINY = 2048, WHOLE = 16384, MANY = 600 };
 
 static int feeder, source, sink, drain; /* what goes into feeder comes out of drain */
@@ -86,19 +93,19 @@ static void drained(size_t n)
 		errx(1, "not all came");
 }
 
-static __attribute__((noinline)) void get(char *to, size_t n)
+static ONE_SITE void get(char *to, size_t n)
 {
 	if (read(source, to, SIZE) != (ssize_t)n)
 		err(1, "read");
 }
 
-static __attribute__((noinline)) void put(const char *from, size_t n)
+static ONE_SITE void put(const char *from, size_t n)
 {
 	if (write(sink, from, n) != (ssize_t)n)
 		err(1, "write");
 }
 
-static __attribute__((noinline)) void put_otherwise(void)
+static ONE_SITE void put_otherwise(void)
 {
 	if (send(sink, buf, SIZE, 0) != SIZE)
 		err(1, "send");
@@ -360,8 +367,7 @@ static void another_thread(void)
 	pthread_join(thread, NULL);
 }
 
-/* One call site, whatever a compiler makes of the loop. */
-static __attribute__((noinline)) ssize_t read_whole(void)
+static ONE_SITE ssize_t read_whole(void)
 {
 	return read(source, buf, WHOLE);
 }
