@@ -367,9 +367,10 @@ static void another_thread(void)
 	pthread_join(thread, NULL);
 }
 
-static ONE_SITE ssize_t read_whole(void)
+static ONE_SITE void read_whole(size_t n)
 {
-	return read(source, buf, WHOLE);
+	if (read(source, buf, WHOLE) != (ssize_t)n)
+		err(1, "read");
 }
 
 /* First what is queued is half of what is asked for, then all of it. */
@@ -379,8 +380,7 @@ static void short_then_full(void)
 		size_t n = i < MANY ? WHOLE / 2 : WHOLE;
 
 		feed(n);
-		if (read_whole() != (ssize_t)n)
-			err(1, "read");
+		read_whole(n);
 		put(buf, n);
 		drained(n);
 	}
