@@ -143,7 +143,9 @@ void __tsan_init(void) __attribute__((weak));
 
 /*
  * A sanitizer's runtime starts with the first call into it, and calls hooks then. Not from
- * inside of dlsym, where they have no real function yet: an allocation starts it before.
+ * inside of dlsym, where they have no real function yet: an allocation starts it before. Where it is the
+ * runtime that calls us, half started, clang 19's ThreadSanitizer cannot allocate yet; its init
+ * returns at once then.
  */
 static COLD void start_sanitizer(void)
 {
