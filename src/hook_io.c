@@ -169,7 +169,7 @@ static APART ssize_t write_whole(int fd, const void *buf, size_t n, const void *
 
 static OFTEN APART ssize_t write_chunk(int fd, const void *buf, size_t n, const void *caller)
 {
-	if (!io_write_plain(fd, buf, n, caller))
+	if (!io_write_plain(fd, buf, n, 0, caller))
 		return write_whole(fd, buf, n, caller);
 	return io_wrote(fd, buf, REAL_LIVE(write)(fd, buf, n), caller);
 }
@@ -246,7 +246,7 @@ static bool owes_instead(int fd, off_t at)
 {
 	if (at != -1 || hook_passive())
 		return false;
-	writers_note(fd);
+	writers_note(fd, 0);
 	return unlikely(fd_debts) && send_owes(fd);
 }
 

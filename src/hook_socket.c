@@ -246,7 +246,7 @@ static APART ssize_t send_whole(int fd, const void *buf, size_t n, int flags, co
 
 static OFTEN APART ssize_t send_chunk(int fd, const void *buf, size_t n, int flags, const void *caller)
 {
-	if (!io_write_plain(fd, buf, n, caller))
+	if (!io_write_plain(fd, buf, n, flags, caller))
 		return send_whole(fd, buf, n, flags, caller);
 	return io_wrote(fd, buf, REAL_LIVE(send)(fd, buf, n, flags), caller);
 }
@@ -294,7 +294,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	} else if (unlikely(fd_debts) && send_owes(fd)) {
 		return -1;
 	} else {
-		writers_note(fd);
+		writers_note(fd, flags);
 	}
 	ret = REAL(sendmsg)(fd, msg, flags);
 	return ret >= WATCH_SMALLEST
@@ -306,7 +306,7 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 	if (!hook_passive()) {
 		if (unlikely(fd_debts) && send_owes(fd))
 			return -1;
-		writers_note(fd);
+		writers_note(fd, flags);
 		open_messages(msg, count);
 	}
 	return REAL(sendmmsg)(fd, msg, count, flags);
@@ -435,7 +435,7 @@ static bool before_native(int out)
 		return false;
 	if (unlikely(fd_debts) && send_owes(out))
 		return true;
-	writers_note(out);
+	writers_note(out, 0);
 	source_written(out);
 	return false;
 }

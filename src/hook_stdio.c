@@ -106,7 +106,7 @@ static void before_print(int fd)
 {
 	if (hook_passive())
 		return;
-	writers_note(fd);
+	writers_note(fd, 0);
 	if (landing_any())
 		io_file_changes(fd);
 }

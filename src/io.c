@@ -242,7 +242,7 @@ bool io_write_begin(int fd, const struct iovec *iov, size_t count, int flags, co
 		*ret = -1;
 		return true;
 	}
-	writers_note(fd);
+	writers_note(fd, flags);
 	meter_start();
 	if (!source_any() || count > IOV_MAX)
 		return false;

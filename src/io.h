@@ -136,11 +136,11 @@ static inline ssize_t io_wrote(int fd, const void *buf, ssize_t ret, const void 
  * Nothing is landed or measured, no error is owed, and nothing is mapped that has to do with it, or it
  * goes as the last piece did: a write to FD is noted, and goes its way.
  */
-static inline bool io_write_plain(int fd, const void *buf, size_t n, const void *caller)
+static inline bool io_write_plain(int fd, const void *buf, size_t n, int flags, const void *caller)
 {
 	if (io_busy() || (mapping_any() && !pieces_pass(buf, n, fd, caller)))
 		return false;
-	writers_note(fd);
+	writers_note(fd, flags);
 	return true;
 }
 

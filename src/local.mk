@@ -15,7 +15,7 @@ hook_tables = src/hooks.def src/hooks_io.def src/hooks_memory.def src/hooks_open
 src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/arena.c src/arena.h src/bind.c src/bind.h src/choice.c src/choice.h src/copy.c src/copy.h \
 	src/cpu.c src/cpu.h \
-	src/debts.c src/debts.h src/engine.h src/engine_sendfile.c src/stall.c src/stall.h \
+	src/debts.c src/debts.h src/dontwait.c src/dontwait.h src/engine.h src/engine_sendfile.c src/stall.c src/stall.h \
 	src/fault.c src/fault.h src/fd.c src/fd.h src/fill.c src/fill.h src/remap.c src/remap.h \
 	src/filter.c src/filter.h \
 	src/guard.S src/guard.c src/guard.h src/guard_args.c src/guard_fit.c src/guard_fit.h \

@@ -28,6 +28,7 @@ struct segment {
 	size_t at;              /* of p in the chunk */
 	size_t lazy_from, lazy_to; /* in the chunk: what lies in armed pages */
 	size_t length;          /* of the chunk */
+	size_t copied;          /* of what was sent: by a copy of ours after all (dontwait.h) */
 	struct site *read_site;
 	int reader, read_fd;
 	uint8_t kind;           /* of the source: enum stats_kind */

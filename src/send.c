@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "config.h"
+#include "dontwait.h"
 #include "engine.h"
 #include "hook_idle.h"
 #include "mapping.h"
@@ -50,26 +51,28 @@ bool send_owes(int fd)
 
 /*
  * May something be sent to FD by the engine? FLAGS that sendfile cannot honour, timeouts it would
- * stretch: no.
+ * stretch: no. MSG_DONTWAIT is left of them only where the socket itself would wait.
  */
-static enum verdict judge_sink(int fd, struct fd_entry *e, int flags)
+static enum verdict judge_sink(int fd, struct fd_entry *e, int *flags)
 {
 	enum stats_kind kind = fd_classify(fd, e);
 
 	if (kind != STATS_KIND_TCP && kind != STATS_KIND_UNIX)
 		return e->refusal != VERDICT_REWRITTEN ? e->refusal : VERDICT_SINK_KIND;
-	if (flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE))
+	if (*flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE))
 		return VERDICT_SEND_FLAGS;
-	if (!(flags & ~MSG_MORE) && !e->timeout)
+	if (!(*flags & ~MSG_MORE) && !e->timeout)
 		return VERDICT_REWRITTEN;
-	if (fd_is_nonblocking(fd))
+	if (fd_is_nonblocking(fd)) {
+		*flags &= ~MSG_DONTWAIT;
+		return VERDICT_REWRITTEN;
+	}
+	if (*flags & MSG_DONTWAIT)
 		return VERDICT_REWRITTEN;
 	if (e->timeout)
 		return VERDICT_SEND_TIMEOUT;
 	/* a handler that longjmps out of a blocked call would leave SIGPIPE blocked */
-	if ((flags & MSG_DONTWAIT) || sig_pipe_disposition() != SIG_IGN)
-		return VERDICT_SEND_FLAGS;
-	return VERDICT_REWRITTEN;
+	return sig_pipe_disposition() == SIG_IGN ? VERDICT_REWRITTEN : VERDICT_SEND_FLAGS;
 }
 
 /* ---- SIGPIPE that MSG_NOSIGNAL forbids ---- */
@@ -164,6 +167,22 @@ static void name_mmap(struct site *site)
 		site_name(site);
 }
 
+/* Of N bytes of G that were sent: what goes into ROUTE whichever way they went, and what by reference. */
+static void count_bytes(struct stats_route *route, const struct segment *g, size_t n)
+{
+	stats_add(&route->bytes, n);
+	stats_add(&route->bytes_rewritten, n - g->copied);
+}
+
+/* A chunk that begins with such bytes. Of one that was copied by us, nothing was rewritten. */
+static void count_chunk(struct stats_route *route, const struct segment *g, size_t n)
+{
+	bool rewritten = g->copied < n;
+
+	stats_add(&route->chunks_rewritten, rewritten);
+	stats_add(&route->verdict[rewritten ? VERDICT_REWRITTEN : VERDICT_SEND_FLAGS], 1);
+}
+
 /* A mapped segment is a chunk for itself, and there was one copy, not two. */
 static struct stats_route *account_mapped(int fd, struct fd_entry *e, const struct segment *g,
 					  size_t n, struct site *write_site)
@@ -176,13 +195,11 @@ static struct stats_route *account_mapped(int fd, struct fd_entry *e, const stru
 	patience_paid(&g->read_site->patience);
 	route = pair_route(&c, e);
 	route->engine = STATS_ENGINE_MAPPED;
-	stats_add(&route->bytes, n);
-	stats_add(&route->bytes_rewritten, n);
-	stats_add_signed(&route->copies_avoided, (int64_t)n);
+	count_bytes(route, g, n);
+	stats_add_signed(&route->copies_avoided, (int64_t)(n - g->copied));
 	stats_add_signed(&route->calls_avoided, -(int64_t)mapping_calls());
 	stats_add(&route->chunks, 1);
-	stats_add(&route->chunks_rewritten, 1);
-	stats_add(&route->verdict[VERDICT_REWRITTEN], 1);
+	count_chunk(route, g, n);
 	return route;
 }
 
@@ -196,13 +213,12 @@ static struct stats_route *account(int fd, struct fd_entry *e, const struct segm
 	size_t saved = advance(g, n, route);
 
 	route->engine = g->source < 0 ? STATS_ENGINE_SPLICE : STATS_ENGINE_SENDFILE;
-	stats_add(&route->bytes, n);
-	stats_add(&route->bytes_rewritten, n);
-	stats_add_signed(&route->copies_avoided, (int64_t)(n + saved));
+	count_bytes(route, g, n);
+	/* what we copied was read for it, and copied into the socket */
+	stats_add_signed(&route->copies_avoided, (int64_t)(n + saved) - 2 * (int64_t)g->copied);
 	if (g->at == 0) {
 		pair_count_chunk(route);
-		stats_add(&route->chunks_rewritten, 1);
-		stats_add(&route->verdict[VERDICT_REWRITTEN], 1);
+		count_chunk(route, g, n);
 		stats_add_signed(&route->calls_avoided, 1 - (int64_t)g->l->calls);
 	}
 	if (t && g->reader != relaxed(t->tid))
@@ -293,7 +309,7 @@ static COLD void after_lease(struct fd_entry *e, const struct segments *s, const
 		if (!segment_is_file(&s->seg[i]) || s->seg[i].source < 0)
 			continue;
 		if (!s->fed)
-			lease_fed(e, s->seg[i].source, sent[i]);
+			lease_fed(e, s->seg[i].source, sent[i] - s->seg[i].copied);
 		lease_rest(source_at(s->seg[i].source));
 	}
 	lease_look(prim_now());
@@ -332,7 +348,8 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	for (unsigned i = 0; i < s.count; i++)
 		sent[i] = 0;
 	why = VERDICT_REWRITTEN;
-	*ret = send_quietly(fd, e, &s, flags, sent, &why);
+	*ret = flags & MSG_DONTWAIT ? dontwait_send(fd, e, &s, flags, sent, &why)
+				    : send_quietly(fd, e, &s, flags, sent, &why);
 	writers_done();
 	segments_unpin(&s);
 	if (lease_any())
@@ -374,7 +391,7 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 	enum verdict why = VERDICT_LIMIT;
 
 	if (e)
-		why = judge_sink(fd, e, flags);
+		why = judge_sink(fd, e, &flags);
 	if (why == VERDICT_REWRITTEN && config.mode == MODE_OBSERVE) {
 		refused = flags & MSG_MORE ? VERDICT_SEND_FLAGS : observe(iov, count);
 		errno = saved;

@@ -34,6 +34,7 @@ struct thread {
 	_Atomic uintptr_t stack_lo, stack_hi;
 	bool stack_sure;        /* it ends nowhere above stack_hi: from the thread's attributes, or of libc's making */
 	void *alternate_stack;  /* ours, or NULL; stays with the record */
+	char *piece;            /* for a copy of ours, or NULL; stays with the record: dontwait.c */
 	bool alternate_in_use;  /* ours is what the kernel knows */
 	stack_t program_stack;  /* what the program set by sigaltstack, SS_DISABLE if nothing */
 	bool guarded;           /* its system calls are dispatched: guard.h */

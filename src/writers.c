@@ -8,6 +8,7 @@
  * the other: the sender gives up, or the newcomer waits.
  */
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "prim.h"
 #include "thread.h"
@@ -36,7 +37,7 @@ static bool sent_to(const struct fd_entry *e, const struct thread *self)
  * Waits for a thread that is between two calls for one. While the socket is full it is
  * blocked there, as this one will be; one that does not block is told so by the kernel.
  */
-static void wait_for_sender(int fd, const struct fd_entry *e, const struct thread *self)
+static void wait_for_sender(int fd, const struct fd_entry *e, const struct thread *self, int flags)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	uint64_t begin = prim_now();
@@ -47,21 +48,21 @@ static void wait_for_sender(int fd, const struct fd_entry *e, const struct threa
 		ready = prim_poll(&p, 1, 0);
 		if (ready != 0)
 			continue;
-		if (fd_is_nonblocking(fd))
+		if ((flags & MSG_DONTWAIT) || fd_is_nonblocking(fd))
 			return;
 		ready = prim_poll(&p, 1, -1);
 		begin = prim_now();
 	}
 }
 
-static COLD void second_writer(int fd, struct fd_entry *e, const struct thread *self)
+static COLD void second_writer(int fd, struct fd_entry *e, const struct thread *self, int flags)
 {
 	atomic_store(&e->writer, JOINING);
-	wait_for_sender(fd, e, self);
+	wait_for_sender(fd, e, self, flags);
 	atomic_store(&e->writer, SEVERAL);
 }
 
-COLD void writers_note_slow(int fd)
+COLD void writers_note_slow(int fd, int flags)
 {
 	struct fd_entry *e = fd_peek(fd);
 	struct thread *t;
@@ -75,7 +76,7 @@ COLD void writers_note_slow(int fd)
 		return;
 	if (t && before == NOBODY && atomic_compare_exchange_strong(&e->writer, &before, t->tid))
 		return;
-	second_writer(fd, e, t);
+	second_writer(fd, e, t, flags);
 }
 
 /*
@@ -120,7 +121,7 @@ void writers_shared(int fd)
 	if (!e || !e->noted)
 		return;
 	if (!thread_single())
-		second_writer(fd, e, thread_self());
+		second_writer(fd, e, thread_self(), 0);
 	e->noted = false;
 }
 

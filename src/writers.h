@@ -25,13 +25,16 @@
 /* Are writes noted? For the hooks of writing, before they pass through. */
 extern HIDDEN _Atomic bool writers_noted;
 
-/* This thread is about to write to FD. Keeps errno; may wait; safe in a signal handler. */
-void writers_note_slow(int fd);
+/*
+ * This thread is about to write to FD, with the FLAGS of send. Keeps errno; may wait, as that write may;
+ * safe in a signal handler.
+ */
+void writers_note_slow(int fd, int flags);
 
-static inline void writers_note(int fd)
+static inline void writers_note(int fd, int flags)
 {
 	if (unlikely(atomic_load_explicit(&writers_noted, memory_order_relaxed)))
-		writers_note_slow(fd);
+		writers_note_slow(fd, flags);
 }
 
 /* FD is a new socket: nobody knew its number before. */

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -401,7 +402,20 @@ static void header_to(int fd, char *p, int count)
 			die("writev");
 }
 
-static void header_beside_thread(void)
+/* The chunk alone, with MSG_DONTWAIT. */
+static void chunks_to(int fd, char *p, int count)
+{
+	for (int i = 0; i < count && get(p, CHUNK) == CHUNK; i++)
+		for (size_t done = 0; done < CHUNK;) {
+			ssize_t n = send(fd, p + done, CHUNK - done, MSG_DONTWAIT);
+
+			if (n < 0 && poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1) < 0)
+				die("poll");
+			done += n > 0 ? (size_t)n : 0;
+		}
+}
+
+static void send_beside_thread(void (*send_to)(int fd, char *p, int count))
 {
 	char *p = page_buffer(CHUNK);
 	int pair[2], to;
@@ -414,11 +428,21 @@ static void header_beside_thread(void)
 		to = i ? pair[0] : dup(pair[0]);
 		if (to != pair[0])
 			close(pair[0]);
-		header_to(to, p, i ? 25 : 2);
+		send_to(to, p, i ? 25 : 2);
 		close(to);
 		pthread_join(t, NULL);
 		close(pair[1]);
 	}
+}
+
+static void header_beside_thread(void)
+{
+	send_beside_thread(header_to);
+}
+
+static void dontwait_beside_thread(void)
+{
+	send_beside_thread(chunks_to);
 }
 
 /* The buffer lies right above the stack of the thread that reads: one mapping, two things. */
@@ -561,6 +585,7 @@ static const struct {
 	{ "beside_stack", beside_stack },
 	{ "two_loops", two_loops },
 	{ "header_beside_thread", header_beside_thread },
+	{ "dontwait_beside_thread", dontwait_beside_thread },
 	{ "cut", cut },
 };
 

@@ -121,7 +121,7 @@ static long own_by_thread(off_t at, char *bytes, size_t n)
 	return aio_return(&cb);
 }
 
-/* From another file, or a pipe. */
+/* From another file, or a pipe. A signal may end a sendfile before anything went, plainly too. */
 static long own_from_other(int how, off_t at, const char *bytes, size_t n)
 {
 	int from = open("f1", O_RDONLY), ends[2];
@@ -129,7 +129,9 @@ static long own_from_other(int how, off_t at, const char *bytes, size_t n)
 	long ret = -1;
 
 	if (how == 0) {
-		ret = sendfile(vm.mine, from, &zero, n);
+		do
+			ret = sendfile(vm.mine, from, &zero, n);
+		while (ret < 0 && errno == EINTR);
 	} else if (how == 1) {
 		ret = copy_file_range(from, &zero, vm.mine, &at, n, 0);
 	} else if (pipe(ends) == 0) {

@@ -313,10 +313,11 @@ static int torn_between(int fd, const char *head, size_t n)
  * The header goes by itself only where nobody else can write: where a second thread begins, it
  * waits.
  */
-static void first_write_meets_header(struct same_rig *r)
+static void first_write_meets(struct same_rig *r, int flags)
 {
 	char head[16] = "<---header--->\n";
 	struct iovec iov[2] = { { head, 16 }, { r->buf, 20000 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct meeting m = { .sink = -1 };
 	int torn = 0, pair[2];
 	pthread_t t;
@@ -332,7 +333,7 @@ static void first_write_meets_header(struct same_rig *r)
 		m.sink = pair[0];
 		m.peer = pair[1];
 		m.go = round;
-		if (writev(pair[0], iov, 2) != 20016)
+		if ((flags ? sendmsg(pair[0], &msg, flags) : writev(pair[0], iov, 2)) != 20016)
 			break;
 		await(&m.done, round);
 		torn += torn_between(pair[1], head, 20024);
@@ -345,6 +346,49 @@ static void first_write_meets_header(struct same_rig *r)
 	pthread_join(t, NULL);
 	r->got = 0;
 	same_say("outcome: torn from their chunk", torn);
+}
+
+static void first_write_meets_header(struct same_rig *r)
+{
+	first_write_meets(r, 0);
+}
+
+static void first_write_meets_dontwait(struct same_rig *r)
+{
+	first_write_meets(r, MSG_DONTWAIT);
+}
+
+static void *heading_thread(void *arg)
+{
+	struct same_rig *r = arg;
+	char head[16] = "<---header--->\n";
+	struct iovec iov[2] = { { head, 16 }, { r->buf, r->got } };
+
+	while (writev(r->sink, iov, 2) == (ssize_t)r->got + 16)
+		r->got = (size_t)same_get(r->source, r->buf, r->size);
+	return NULL;
+}
+
+/* Who must not wait does not wait for another thread that does, though that has sent its header only. */
+static void dontwait_meets_blocked(struct same_rig *r)
+{
+	pthread_t t;
+	ssize_t n;
+
+	same_write(r);
+	r->got = (size_t)same_get(r->source, r->buf, r->size);
+	same_drain(r, 'p');
+	pthread_create(&t, NULL, heading_thread, r);
+	usleep(300000);
+	alarm(20); /* ends a wait */
+	do
+		n = send(r->sink, "some more", 9, MSG_DONTWAIT);
+	while (n > 0);
+	alarm(0);
+	same_say("outcome: full", n);
+	same_drain(r, 'r');
+	pthread_join(t, NULL);
+	r->got = 0;
 }
 
 /* ---- the number comes to mean another socket while a call blocks ---- */
@@ -957,6 +1001,8 @@ static const struct same_case cases[] = {
 	{ "header_and_marks", header_and_marks, SAME_UNIX | SAME_OUTCOME, 0 },
 	{ "header_and_marks_tcp", header_and_marks, SAME_OUTCOME, 0 },
 	{ "first_write_meets_header", first_write_meets_header, SAME_OUTCOME, 0 },
+	{ "first_write_meets_dontwait", first_write_meets_dontwait, SAME_OUTCOME, 0 },
+	{ "dontwait_meets_blocked", dontwait_meets_blocked, SAME_OUTCOME | SAME_LOOSE, 0 },
 	{ "other_socket", other_socket, SAME_BARE | SAME_OUTCOME, 0 },
 	{ "other_young_socket", other_young_socket, SAME_OUTCOME, 0 },
 	{ "closed_meanwhile", closed_meanwhile, 0, 1 << 20 },

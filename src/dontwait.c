@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* dontwait.c - what fits goes by reference, the kernel judges the rest; see dontwait.h. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+
+#include "arena.h"
+#include "dontwait.h"
+#include "engine.h"
+#include "prim.h"
+#include "sig.h"
+#include "stall.h"
+#include "thread.h"
+#include "writers.h"
+
+/* Less than that is not sent by reference, unless it is all; and so much is copied at once. */
+enum { PIECE = 16 * 1024, PIECES = 16 };
+
+struct call {
+	int fd, flags;
+	struct fd_entry *e;
+	struct segments *s;
+	size_t *sent;           /* of each segment */
+	unsigned i;             /* what is next: byte AT of segment I */
+	size_t at, total;
+	char *room;             /* PIECE bytes, of this thread */
+};
+
+/* Blocked signals keep it from being used twice at a time. */
+static char *room_of(struct thread *t)
+{
+	if (!t->piece)
+		t->piece = arena_alloc(PIECE);
+	return t->piece;
+}
+
+/* Or else a blocking send waits for that. The kernel cuts what it tells to one byte: the state. */
+static bool is_connected(int fd, const struct fd_entry *e)
+{
+	uint8_t state = 0;
+	socklen_t n = sizeof(state);
+
+	if (e->kind != STATS_KIND_TCP)
+		return true;
+	return prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &n) == 0 &&
+	       (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT);
+}
+
+/* How much of LEFT bytes of a file goes by reference without a wait? 0: it is copied. */
+static size_t fits(const struct call *c, size_t left)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+	bool ask;
+	ssize_t room = stall_room(c->fd, c->e, &ask);
+
+	if (ask && (prim_poll(&p, 1, 0) <= 0 || !(p.revents & POLLOUT)))
+		return 0;
+	if (room >= (ssize_t)left)
+		return left;
+	return room >= PIECE ? (size_t)room : 0;
+}
+
+static ssize_t by_reference(const struct call *c, size_t n)
+{
+	const struct segment *g = &c->s->seg[c->i];
+	off_t offset = g->offset + (off_t)c->at;
+
+	return prim_sendfile(c->fd, g->fd, &offset, n);
+}
+
+/* What is landed comes from the file once more; 0: that ends there. */
+static ssize_t by_copy(struct call *c)
+{
+	struct segment *g = &c->s->seg[c->i];
+	struct iovec v = { (void *)(g->p + c->at), g->n - c->at };
+	struct msghdr msg = { .msg_iov = &v, .msg_iovlen = 1 };
+	ssize_t r;
+
+	if (g->l) {
+		r = prim_pread(g->fd, c->room, v.iov_len < PIECE ? v.iov_len : PIECE,
+			       g->offset + (off_t)c->at);
+		if (r <= 0)
+			return r;
+		v = (struct iovec){ c->room, (size_t)r };
+	}
+	r = prim_sendmsg(c->fd, &msg, c->flags);
+	if (r > 0)
+		g->copied += (size_t)r;
+	return r;
+}
+
+/* The memory before the next piece of a file. */
+static ssize_t memory(const struct call *c)
+{
+	struct iovec iov[PIECES];
+	struct msghdr msg = { .msg_iov = iov };
+	unsigned i = c->i;
+
+	for (size_t at = c->at; i < c->s->count && !segment_is_file(&c->s->seg[i]) &&
+				msg.msg_iovlen < PIECES; i++, at = 0)
+		iov[msg.msg_iovlen++] = (struct iovec){ (void *)(c->s->seg[i].p + at),
+							c->s->seg[i].n - at };
+	return prim_sendmsg(c->fd, &msg, i < c->s->count ? c->flags | MSG_MORE : c->flags);
+}
+
+static void advance(struct call *c, size_t n)
+{
+	c->total += n;
+	while (n) {
+		size_t left = c->s->seg[c->i].n - c->at, m = left < n ? left : n;
+
+		c->sent[c->i] += m;
+		c->at += m;
+		n -= m;
+		if (c->at == c->s->seg[c->i].n) {
+			c->i++;
+			c->at = 0;
+		}
+	}
+}
+
+/* Nothing more went, for R. A file is too short only where a chunk begins, as in stall.c. */
+static ssize_t ended(const struct call *c, ssize_t r, enum verdict *why)
+{
+	const struct segment *g = &c->s->seg[c->i];
+
+	if (r == 0 && g->l && c->at == 0)
+		r = engine_end_truncated(c->fd, why);
+	else if (segment_is_file(g) && engine_kernel_cannot(g, r)) {
+		*why = VERDICT_KERNEL_REFUSED;
+		r = c->total ? 0 : ENGINE_PLAINLY;
+	}
+	return c->total ? engine_stop_at(c->e, c->e->generation, c->total, r) : r;
+}
+
+/* *CUT: perhaps by an error, and perhaps with SIGPIPE. */
+static ssize_t send_pieces(struct call *c, bool *cut, enum verdict *why)
+{
+	for (*cut = false; !*cut && c->i < c->s->count;) {
+		const struct segment *g = &c->s->seg[c->i];
+		bool file = segment_is_file(g);
+		size_t n = file ? fits(c, g->n - c->at) : 0;
+		ssize_t r = n ? by_reference(c, n) : file ? by_copy(c) : memory(c);
+
+		if (r <= 0) {
+			*cut = true;
+			return ended(c, r, why);
+		}
+		advance(c, (size_t)r);
+		*cut = n && (size_t)r < n;
+	}
+	if (*cut)
+		engine_note_swallowed(c->fd, c->e);
+	return (ssize_t)c->total;
+}
+
+ssize_t dontwait_send(int fd, struct fd_entry *e, struct segments *s, int flags, size_t sent[SEGMENTS],
+		      enum verdict *why)
+{
+	static const struct timespec now;
+	struct call c = { .fd = fd, .flags = flags, .e = e, .s = s, .sent = sent };
+	uint64_t set = prim_critical & ~sig_bit(SIGSYS), pipe = sig_bit(SIGPIPE), mask, pending = 0;
+	ssize_t r = ENGINE_PLAINLY;
+	bool cut = false;
+
+	*why = VERDICT_SEND_FLAGS;
+	if (s->streams || !is_connected(fd, e))
+		return ENGINE_PLAINLY;
+	if (s->joint || (s->count == 1 && !writers_alone(e))) {
+		*why = VERDICT_SECOND_WRITER; /* whose bytes could come between two pieces */
+		return ENGINE_PLAINLY;
+	}
+	prim_sigprocmask(SIG_SETMASK, &set, &mask);
+	if (mask & pipe)
+		prim_sigpending(&pending);
+	c.room = room_of(thread_self());
+	if (c.room && !(pending & pipe)) { /* one more could not be told apart */
+		*why = VERDICT_REWRITTEN;
+		r = send_pieces(&c, &cut, why);
+	}
+	/* a call of which a part went raises none */
+	if (cut && (r > 0 || (flags & MSG_NOSIGNAL)))
+		prim_sigtimedwait(&pipe, NULL, &now);
+	prim_signals_restore(&mask);
+	return r;
+}
