@@ -50,7 +50,8 @@ test_scripts += tests/trace/run
 check_PROGRAMS += tests/real/connections
 tests_real_connections_SOURCES = tests/real/connections.c
 tests_real_connections_LDADD = -lpthread
-EXTRA_DIST += tests/real/client.py tests/real/servers.py tests/real/Serve.java tests/real/serve.pl
+EXTRA_DIST += tests/real/client.py tests/real/servers.py tests/real/Serve.java
+EXTRA_DIST += tests/real/serve.php tests/real/serve.pl
 EXTRA_DIST += tests/real/go/serve.go tests/real/go/serve_c.go tests/real/go/serve_without_c.go
 test_scripts += tests/real/run tests/real/attached
 

@@ -58,6 +58,14 @@ class Php(Server):
         return ['php', '-S', f'127.0.0.1:{port}', '-t', self.www]
 
 
+class PhpStreams(Server):
+    """Sends with MSG_DONTWAIT to a socket that blocks: what finds little room is copied."""
+    name, needs, share = 'php streams', [('php', 'php-cli')], 0.8
+
+    def command(self, port):
+        return ['php', os.path.join(HERE, 'serve.php'), str(port), self.www]
+
+
 class Perl(Server):
     name, needs = 'perl sysread', [('perl', 'perl')]
 
@@ -204,4 +212,4 @@ class Smbd(Server):
 
 
 SERVERS = [Python, Nginx, NginxThreads, Apache, ApachePrefork, Vsftpd, Php, JavaDirect, JavaHeap,
-           JavaMapped, Smbd, Perl]
+           JavaMapped, Smbd, Perl, PhpStreams]
