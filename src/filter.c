@@ -179,7 +179,6 @@ void __asan_init(void) __attribute__((weak));
 void __hwasan_init(void) __attribute__((weak));
 void __lsan_init(void) __attribute__((weak));
 void __msan_init(void) __attribute__((weak));
-void __tsan_init(void) __attribute__((weak));
 
 COLD bool filter_is_sanitized(void)
 {

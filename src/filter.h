@@ -53,4 +53,7 @@ void filter_before_fork(void);
  */
 bool filter_is_sanitized(void);
 
+/* ThreadSanitizer's runtime, if there is one: it starts, or returns at once where it is starting. */
+void __tsan_init(void) __attribute__((weak));
+
 #endif

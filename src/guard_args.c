@@ -307,6 +307,9 @@ bool guard_before(long number, const unsigned long arg[6], long *result)
 		if (number == SYS_unshare && arg[0] & CLONE_FILES)
 			process_before_own_table();
 		return false;
+	case SYS_prctl:
+		if (process_option_of_rights((long)arg[0]))
+			process_before_losing_rights();
 	}
 	on_opening(number, arg);
 	return guard_notes(number, arg, result);

@@ -379,7 +379,7 @@ static void prctl_prepare(int option, const unsigned long arg[4])
 		shunt_stand_aside();
 		return;
 	}
-	if (option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS)
+	if (process_option_of_rights(option))
 		process_before_losing_rights();
 	for (int i = 0; i < 4; i++)
 		if (arg[i] >= 4096)

@@ -164,7 +164,7 @@ static const short mappers[] = {
 	SYS_process_madvise_, SYS_remap_file_pages, SYS_shmat,
 };
 
-static void loses_rights(long number)
+static void loses_rights(long number, long option)
 {
 	if (number == SYS_chroot || number == SYS_pivot_root || number == SYS_setns)
 		unwind_before_root();
@@ -173,6 +173,10 @@ static void loses_rights(long number)
 	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
 	case SYS_chroot: case SYS_pivot_root:
 		process_before_losing_rights();
+		break;
+	case SYS_prctl:
+		if (process_option_of_rights(option))
+			process_before_losing_rights();
 	}
 }
 
@@ -183,7 +187,7 @@ static void prepare(long number, const long arg[6])
 	landing_open_all(); /* what is read below */
 	if (number == SYS_exit_group)
 		process_ending();
-	loses_rights(number);
+	loses_rights(number, a);
 	if ((number == SYS_unshare && a & CLONE_FILES) ||
 	    (number == SYS_close_range && c & CLOSE_RANGE_UNSHARE))
 		process_before_own_table();

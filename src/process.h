@@ -8,6 +8,8 @@
 #ifndef SHUNT_PROCESS_H
 #define SHUNT_PROCESS_H
 
+#include <sys/prctl.h>
+
 #include "shunt.h"
 
 /*
@@ -34,6 +36,12 @@ long process_raw_fork(long number, long a, long b, long c, long d, long e);
  * Rights are about to go: what is made by them is made now, what must not outlast them is closed.
  */
 void process_before_losing_rights(void);
+
+/* May prctl(OPTION) take rights away, that to look at this process's own /proc among them? */
+static inline bool process_option_of_rights(long option)
+{
+	return option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS || option == PR_SET_DUMPABLE;
+}
 
 /*
  * From here the process may end without passing through us again: marks the end, makes the report.

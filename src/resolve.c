@@ -139,8 +139,6 @@ static COLD void resolve_all(void)
 	atomic_store_explicit(&resolved, true, memory_order_release);
 }
 
-void __tsan_init(void) __attribute__((weak));
-
 /*
  * A sanitizer's runtime starts with the first call into it, and calls hooks then. Not from
  * inside of dlsym, where they have no real function yet: an allocation starts it before. Where it is the
