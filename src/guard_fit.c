@@ -16,13 +16,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "libc_version.h"
 #include "linux_new.h"
 #include "prim.h"
 
 uintptr_t guard_text, guard_text_end;
 const void *guard_gate;
-
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 /* ---- libc ---- */
 
@@ -73,13 +72,8 @@ static const void *find_gate(const unsigned char *function)
 	return NULL;
 }
 
-/* Since 2.34 threads and timers are in libc itself: all that blocks SIGSYS over its own calls. */
-static bool libc_is_whole(void)
-{
-	const char *v = gnu_get_libc_version ? gnu_get_libc_version() : "";
-
-	return strncmp(v, "2.", 2) == 0 && atoi(v + 2) >= 34;
-}
+/* Since then threads and timers are in libc itself: all that blocks SIGSYS over its own calls. */
+enum { LIBC_IS_WHOLE = 34 };
 
 /*
  * Where another object has taken libc's name, or the program has a stub for it, no gate is found.
@@ -89,7 +83,7 @@ static bool libc_is_fit(void)
 	const ElfW(Ehdr) *libc = find_libc();
 	const unsigned char *function = (const unsigned char *)getppid;
 
-	if (!libc || !libc_is_whole() || !find_text(libc, function))
+	if (!libc || !libc_is(LIBC_IS_WHOLE) || !find_text(libc, function))
 		return false;
 	guard_gate = find_gate(function);
 	return guard_gate != NULL;

@@ -25,7 +25,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/hook_socket.c src/hook_stdio.c src/hook_syscall.c \
 	src/host.c src/host.h src/init.c src/io.c src/io.h src/jump.S \
 	src/immutable.c src/immutable.h src/joint.c src/joint.h \
-	src/land.c src/land.h src/landing.c src/landing.h src/lease.c src/lease.h src/linux_new.h src/lock.h \
+	src/land.c src/land.h src/landing.c src/landing.h src/lease.c src/lease.h src/libc_version.h src/linux_new.h src/lock.h \
 	src/mapping.c src/mapping.h src/maps.c src/maps.h \
 	src/meter.c src/meter.h src/pair.c src/pair.h src/pass.h src/pieces.c src/pieces.h \
 	src/peer.c src/peer.h src/pipes.c src/pipes.h \

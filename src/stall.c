@@ -16,6 +16,7 @@
 #include <poll.h>
 
 #include "lease.h"
+#include "libc_version.h"
 #include "prim.h"
 #include "sig.h"
 #include "sleep.h"
@@ -25,6 +26,12 @@
 #include "writers.h"
 
 enum { PIECES = 16, LEAST = 512, MS = 1000000 };
+
+/*
+ * Since then a thread that is cancelled in a call of which a part went gets to know how much, and ends
+ * with the next: the signal that cancels is like any other that has a handler.
+ */
+enum { LIBC_KEEPS_PARTS = 41 };
 
 struct call {
 	int fd, flags;
@@ -184,13 +191,15 @@ static void block_signals(struct call *c)
 static int wait_once(struct call *c, int ms)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
-	struct timespec t = { 0, (long)ms * MS };
+	struct timespec t = { 0, (long)ms * MS }, *most = ms < 0 ? NULL : &t;
 	int r;
 
 	segments_unpin(c->s);
-	r = (int)engine_cancellable(SYS_ppoll, (long)&p, 1, ms < 0 ? 0 : (long)&t,
-					(long)&c->mask, sizeof(c->mask), 0);
-
+	if (c->total && libc_is(LIBC_KEEPS_PARTS))
+		r = (int)PRIM5(SYS_ppoll, &p, 1, most, &c->mask, sizeof(c->mask));
+	else
+		r = (int)engine_cancellable(SYS_ppoll, (long)&p, 1, (long)most, (long)&c->mask,
+					    sizeof(c->mask), 0);
 	if (r > 0 && (p.revents & (POLLERR | POLLOUT | POLLHUP)) == POLLERR)
 		c->blocks = true;
 	if (!c->by_memory && !segments_pin(c->s))
