@@ -22,6 +22,7 @@ struct call {
 	struct fd_entry *e;
 	struct segments *s;
 	size_t *sent;           /* of each segment */
+	uint32_t generation;    /* of E when it began */
 	unsigned i;             /* what is next: byte AT of segment I */
 	size_t at, total;
 	char *room;             /* PIECE bytes, of this thread */
@@ -131,13 +132,19 @@ static ssize_t ended(const struct call *c, ssize_t r, enum verdict *why)
 		*why = VERDICT_KERNEL_REFUSED;
 		r = c->total ? 0 : ENGINE_PLAINLY;
 	}
-	return c->total ? engine_stop_at(c->e, c->e->generation, c->total, r) : r;
+	return c->total ? engine_stop_at(c->e, c->generation, c->total, r) : r;
+}
+
+/* Another thread may close the socket meanwhile, and the number come to mean another one. */
+static bool is_same(const struct call *c)
+{
+	return c->e->generation == c->generation;
 }
 
 /* *CUT: perhaps by an error, and perhaps with SIGPIPE. */
 static ssize_t send_pieces(struct call *c, bool *cut, enum verdict *why)
 {
-	for (*cut = false; !*cut && c->i < c->s->count;) {
+	for (*cut = false; !*cut && c->i < c->s->count && is_same(c);) {
 		const struct segment *g = &c->s->seg[c->i];
 		bool file = segment_is_file(g);
 		size_t n = file ? fits(c, g->n - c->at) : 0;
@@ -150,16 +157,20 @@ static ssize_t send_pieces(struct call *c, bool *cut, enum verdict *why)
 		advance(c, (size_t)r);
 		*cut = n && (size_t)r < n;
 	}
-	if (*cut)
+	if (*cut && is_same(c))
 		engine_note_swallowed(c->fd, c->e);
-	return (ssize_t)c->total;
+	if (c->total)
+		return (ssize_t)c->total;
+	*why = VERDICT_SECOND_WRITER;
+	return ENGINE_PLAINLY;
 }
 
 ssize_t dontwait_send(int fd, struct fd_entry *e, struct segments *s, int flags, size_t sent[SEGMENTS],
 		      enum verdict *why)
 {
 	static const struct timespec now;
-	struct call c = { .fd = fd, .flags = flags, .e = e, .s = s, .sent = sent };
+	struct call c = { .fd = fd, .flags = flags, .e = e, .s = s, .sent = sent,
+			  .generation = e->generation };
 	uint64_t set = prim_critical & ~sig_bit(SIGSYS), pipe = sig_bit(SIGPIPE), mask, pending = 0;
 	ssize_t r = ENGINE_PLAINLY;
 	bool cut = false;
