@@ -70,7 +70,10 @@ static ssize_t by_reference(const struct call *c, size_t n)
 	return prim_sendfile(c->fd, g->fd, &offset, n);
 }
 
-/* What is landed comes from the file once more; 0: that ends there. */
+/*
+ * What is landed comes from the file once more; 0: that ends there. No send tells that a file cannot be
+ * read: it is as where the kernel cannot send it (engine_kernel_cannot).
+ */
 static ssize_t by_copy(struct call *c)
 {
 	struct segment *g = &c->s->seg[c->i];
@@ -82,7 +85,7 @@ static ssize_t by_copy(struct call *c)
 		r = prim_pread(g->fd, c->room, v.iov_len < PIECE ? v.iov_len : PIECE,
 			       g->offset + (off_t)c->at);
 		if (r <= 0)
-			return r;
+			return r ? -EOPNOTSUPP : 0;
 		v = (struct iovec){ c->room, (size_t)r };
 	}
 	r = prim_sendmsg(c->fd, &msg, c->flags);

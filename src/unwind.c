@@ -319,16 +319,37 @@ static int find_named(struct stats *s, uintptr_t caller)
 	return index < 0 ? -1 : stats_site_copy(s, names, &names->site[index]);
 }
 
+/*
+ * The thread that walks; 0: none. To ask whether an address can be read libunwind has a pipe, one for
+ * all threads and without a lock: two that make it in the same moment close each other's numbers, and
+ * write to what has no reader. Nobody waits here: who holds it may be stopped by a collector.
+ */
+static _Atomic int walker;
+
+/* False: another thread does. One that was cancelled in the midst of it, or did not come along in a fork, does not. */
+static bool begin_walk(void)
+{
+	int self = prim_gettid(), before = 0;
+
+	if (atomic_compare_exchange_strong(&walker, &before, self) || before == self)
+		return true;
+	return prim_tgkill(prim_getpid(), before, 0) == -ESRCH &&
+	       atomic_compare_exchange_strong(&walker, &before, self);
+}
+
 static int walk_and_add(struct stats *s, uintptr_t caller)
 {
 	struct stats *names = stats_family_names();
 	struct trace t = { .count = 0 };
 	int index;
 
+	if (!begin_walk())
+		return UNWIND_NOT_NOW;
 	/* libunwind asks the kernel whether an address can be read: that must not open a landing */
 	thread_passive++;
 	walk_stack(caller, &t);
 	thread_passive--;
+	atomic_store(&walker, 0);
 	if (t.count == 0)
 		t.at[t.count++] = caller;
 	index = complete(s, &t);
