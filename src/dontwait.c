@@ -71,8 +71,8 @@ static ssize_t by_reference(const struct call *c, size_t n)
 }
 
 /*
- * What is landed comes from the file once more; 0: that ends there. No send tells that a file cannot be
- * read: it is as where the kernel cannot send it (engine_kernel_cannot).
+ * What is landed comes from the file once more; 0: that ends there. No send tells that a file can
+ * not be read: it is as where the kernel cannot send it (engine_kernel_cannot).
  */
 static ssize_t by_copy(struct call *c)
 {
@@ -168,8 +168,8 @@ static ssize_t send_pieces(struct call *c, bool *cut, enum verdict *why)
 	return ENGINE_PLAINLY;
 }
 
-ssize_t dontwait_send(int fd, struct fd_entry *e, struct segments *s, int flags, size_t sent[SEGMENTS],
-		      enum verdict *why)
+ssize_t dontwait_send(int fd, struct fd_entry *e, struct segments *s, int flags,
+		      size_t sent[SEGMENTS], enum verdict *why)
 {
 	static const struct timespec now;
 	struct call c = { .fd = fd, .flags = flags, .e = e, .s = s, .sent = sent,

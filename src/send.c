@@ -167,7 +167,7 @@ static void name_mmap(struct site *site)
 		site_name(site);
 }
 
-/* Of N bytes of G that were sent: what goes into ROUTE whichever way they went, and what by reference. */
+/* N bytes of G were sent: all of them are seen, those that we did not copy are rewritten. */
 static void count_bytes(struct stats_route *route, const struct segment *g, size_t n)
 {
 	stats_add(&route->bytes, n);

@@ -28,8 +28,8 @@
 enum { PIECES = 16, LEAST = 512, MS = 1000000 };
 
 /*
- * Since then a thread that is cancelled in a call of which a part went gets to know how much, and ends
- * with the next: the signal that cancels is like any other that has a handler.
+ * Since then a thread that is cancelled in a call of which a part went gets to know how much, and
+ * ends with the next: the signal that cancels is like any other that has a handler.
  */
 enum { LIBC_KEEPS_PARTS = 41 };
 

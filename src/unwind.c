@@ -320,13 +320,17 @@ static int find_named(struct stats *s, uintptr_t caller)
 }
 
 /*
- * The thread that walks; 0: none. To ask whether an address can be read libunwind has a pipe, one for
- * all threads and without a lock: two that make it in the same moment close each other's numbers, and
- * write to what has no reader. Nobody waits here: who holds it may be stopped by a collector.
+ * The thread that walks; 0: none. To ask whether an address can be read libunwind has a pipe, one
+ * for all threads and without a lock: two that make it in the same moment close each other's
+ * numbers, and write to what has no reader. Nobody waits here: who walks may be stopped by a
+ * collector.
  */
 static _Atomic int walker;
 
-/* False: another thread does. One that was cancelled in the midst of it, or did not come along in a fork, does not. */
+/*
+ * False: another thread does. One that was cancelled in the midst of it, or did not come along in a
+ * fork, does not; nor does this one, if it left it by longjmp.
+ */
 static bool begin_walk(void)
 {
 	int self = prim_gettid(), before = 0;

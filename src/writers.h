@@ -26,8 +26,8 @@
 extern HIDDEN _Atomic bool writers_noted;
 
 /*
- * This thread is about to write to FD, with the FLAGS of send. Keeps errno; may wait, as that write may;
- * safe in a signal handler.
+ * This thread is about to write to FD, with the FLAGS of send. Keeps errno; may wait, as that write
+ * may; safe in a signal handler.
  */
 void writers_note_slow(int fd, int flags);
 
