@@ -15,7 +15,7 @@
 #include "writers.h"
 
 /* Less than that is not sent by reference, unless it is all; and so much is copied at once. */
-enum { PIECE = 16 * 1024, PIECES = 16 };
+enum { PIECE = 16 * 1024 };
 
 struct call {
 	int fd, flags;
@@ -25,12 +25,13 @@ struct call {
 	uint32_t generation;    /* of E when it began */
 	unsigned i;             /* what is next: byte AT of segment I */
 	size_t at, total;
-	char *room;             /* PIECE bytes, of this thread */
 };
 
-/* Blocked signals keep it from being used twice at a time. */
-static char *room_of(struct thread *t)
+/* PIECE bytes of this thread; blocked signals keep them from being used twice at a time. */
+static char *place_for_copy(void)
 {
+	struct thread *t = thread_self();
+
 	if (!t->piece)
 		t->piece = arena_alloc(PIECE);
 	return t->piece;
@@ -82,11 +83,15 @@ static ssize_t by_copy(struct call *c)
 	ssize_t r;
 
 	if (g->l) {
-		r = prim_pread(g->fd, c->room, v.iov_len < PIECE ? v.iov_len : PIECE,
+		char *copy = place_for_copy();
+
+		if (!copy)
+			return -ENOMEM;
+		r = prim_pread(g->fd, copy, v.iov_len < PIECE ? v.iov_len : PIECE,
 			       g->offset + (off_t)c->at);
 		if (r <= 0)
 			return r ? -EOPNOTSUPP : 0;
-		v = (struct iovec){ c->room, (size_t)r };
+		v = (struct iovec){ copy, (size_t)r };
 	}
 	r = prim_sendmsg(c->fd, &msg, c->flags);
 	if (r > 0)
@@ -97,31 +102,11 @@ static ssize_t by_copy(struct call *c)
 /* The memory before the next piece of a file. */
 static ssize_t memory(const struct call *c)
 {
-	struct iovec iov[PIECES];
+	struct iovec iov[SEGMENTS_MEMORY];
 	struct msghdr msg = { .msg_iov = iov };
-	unsigned i = c->i;
+	unsigned next = segments_gather(c->s, c->i, c->at, SIZE_MAX, false, iov, &msg.msg_iovlen);
 
-	for (size_t at = c->at; i < c->s->count && !segment_is_file(&c->s->seg[i]) &&
-				msg.msg_iovlen < PIECES; i++, at = 0)
-		iov[msg.msg_iovlen++] = (struct iovec){ (void *)(c->s->seg[i].p + at),
-							c->s->seg[i].n - at };
-	return prim_sendmsg(c->fd, &msg, i < c->s->count ? c->flags | MSG_MORE : c->flags);
-}
-
-static void advance(struct call *c, size_t n)
-{
-	c->total += n;
-	while (n) {
-		size_t left = c->s->seg[c->i].n - c->at, m = left < n ? left : n;
-
-		c->sent[c->i] += m;
-		c->at += m;
-		n -= m;
-		if (c->at == c->s->seg[c->i].n) {
-			c->i++;
-			c->at = 0;
-		}
-	}
+	return prim_sendmsg(c->fd, &msg, next < c->s->count ? c->flags | MSG_MORE : c->flags);
 }
 
 /* Nothing more went, for R. A file is too short only where a chunk begins, as in stall.c. */
@@ -157,7 +142,8 @@ static ssize_t send_pieces(struct call *c, bool *cut, enum verdict *why)
 			*cut = true;
 			return ended(c, r, why);
 		}
-		advance(c, (size_t)r);
+		c->total += (size_t)r;
+		segments_advance(c->s, &c->i, &c->at, (size_t)r, c->sent);
 		*cut = n && (size_t)r < n;
 	}
 	if (*cut && is_same(c))
@@ -188,8 +174,7 @@ ssize_t dontwait_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 	prim_sigprocmask(SIG_SETMASK, &set, &mask);
 	if (mask & pipe)
 		prim_sigpending(&pending);
-	c.room = room_of(thread_self());
-	if (c.room && !(pending & pipe)) { /* one more could not be told apart */
+	if (!(pending & pipe)) { /* one more could not be told apart */
 		*why = VERDICT_REWRITTEN;
 		r = send_pieces(&c, &cut, why);
 	}

@@ -296,21 +296,14 @@ bool guard_before(long number, const unsigned long arg[6], long *result)
 		shunt_stand_aside();
 		return false;
 	}
-	switch (number) {
-	case SYS_exit_group:
+	if (number == SYS_exit_group) {
 		process_ending();
 		return false;
-	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
-	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
-	case SYS_chroot: case SYS_pivot_root:
-		process_before_losing_rights();
-		if (number == SYS_unshare && arg[0] & CLONE_FILES)
-			process_before_own_table();
-		return false;
-	case SYS_prctl:
-		if (process_option_of_rights((long)arg[0]))
-			process_before_losing_rights();
 	}
+	if (process_takes_rights(number, (long)arg[0]))
+		process_before_losing_rights();
+	if (number == SYS_unshare && arg[0] & CLONE_FILES)
+		process_before_own_table();
 	on_opening(number, arg);
 	return guard_notes(number, arg, result);
 }

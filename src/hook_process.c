@@ -310,6 +310,19 @@ EXPORT void quick_exit(int status)
 
 /* ---- rights ---- */
 
+bool process_takes_rights(long number, long first)
+{
+	switch (number) {
+	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
+	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
+	case SYS_chroot: case SYS_pivot_root:
+		return true;
+	case SYS_prctl:
+		return first == PR_CAPBSET_DROP || first == PR_SET_SECUREBITS || first == PR_SET_DUMPABLE;
+	}
+	return false;
+}
+
 void process_before_losing_rights(void)
 {
 	stats_before_losing_rights();
@@ -379,7 +392,7 @@ static void prctl_prepare(int option, const unsigned long arg[4])
 		shunt_stand_aside();
 		return;
 	}
-	if (process_option_of_rights(option))
+	if (process_takes_rights(SYS_prctl, option))
 		process_before_losing_rights();
 	for (int i = 0; i < 4; i++)
 		if (arg[i] >= 4096)

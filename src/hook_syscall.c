@@ -164,20 +164,12 @@ static const short mappers[] = {
 	SYS_process_madvise_, SYS_remap_file_pages, SYS_shmat,
 };
 
-static void loses_rights(long number, long option)
+static void loses_rights(long number, long first)
 {
 	if (number == SYS_chroot || number == SYS_pivot_root || number == SYS_setns)
 		unwind_before_root();
-	switch (number) {
-	case SYS_setuid: case SYS_setgid: case SYS_setresuid: case SYS_setresgid:
-	case SYS_setreuid: case SYS_setregid: case SYS_capset: case SYS_unshare: case SYS_setns:
-	case SYS_chroot: case SYS_pivot_root:
+	if (process_takes_rights(number, first))
 		process_before_losing_rights();
-		break;
-	case SYS_prctl:
-		if (process_option_of_rights(option))
-			process_before_losing_rights();
-	}
 }
 
 static void prepare(long number, const long arg[6])

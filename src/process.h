@@ -8,8 +8,6 @@
 #ifndef SHUNT_PROCESS_H
 #define SHUNT_PROCESS_H
 
-#include <sys/prctl.h>
-
 #include "shunt.h"
 
 /*
@@ -37,11 +35,11 @@ long process_raw_fork(long number, long a, long b, long c, long d, long e);
  */
 void process_before_losing_rights(void);
 
-/* May prctl(OPTION) take rights away, that to look at this process's own /proc among them? */
-static inline bool process_option_of_rights(long option)
-{
-	return option == PR_CAPBSET_DROP || option == PR_SET_SECUREBITS || option == PR_SET_DUMPABLE;
-}
+/*
+ * May system call NUMBER, whose first argument is FIRST, take rights away, that to look at this
+ * process's own /proc among them?
+ */
+bool process_takes_rights(long number, long first);
 
 /*
  * From here the process may end without passing through us again: marks the end, makes the report.

@@ -206,6 +206,38 @@ bool segments_build(struct segments *s, const struct iovec *iov, size_t count)
 	return s->landed + s->mapped <= THREAD_HAZARDS;
 }
 
+void segments_advance(const struct segments *s, unsigned *i, size_t *at, size_t n, size_t *sent)
+{
+	while (n) {
+		const struct segment *g = &s->seg[*i];
+		size_t m = g->n - *at < n ? g->n - *at : n;
+
+		if (sent)
+			sent[*i] += m;
+		*at += m;
+		n -= m;
+		if (*at == g->n) {
+			(*i)++;
+			*at = 0;
+		}
+	}
+}
+
+unsigned segments_gather(const struct segments *s, unsigned i, size_t at, size_t n, bool files,
+			 struct iovec iov[SEGMENTS_MEMORY], size_t *count)
+{
+	for (*count = 0; n && i < s->count && *count < SEGMENTS_MEMORY; i++, at = 0) {
+		const struct segment *g = &s->seg[i];
+		size_t m = g->n - at < n ? g->n - at : n;
+
+		if (!files && segment_is_file(g))
+			break;
+		iov[(*count)++] = (struct iovec){ (void *)(g->p + at), m };
+		n -= m;
+	}
+	return i;
+}
+
 static bool still_means(const struct segment *g)
 {
 	if (g->source >= 0 && relaxed(source_at(g->source)->fd) != g->fd)

@@ -89,6 +89,19 @@ static inline size_t segments_memory(const struct segments *s, unsigned i, unsig
 }
 
 /*
+ * For who sends in pieces and has come to byte AT of segment I. N bytes more went: I and AT follow,
+ * SENT of each segment, if it is given, too.
+ */
+void segments_advance(const struct segments *s, unsigned *i, size_t *at, size_t n, size_t *sent);
+
+/*
+ * The next N bytes at the most, as they lie in the program's memory: up to the next piece of a file,
+ * unless FILES are meant as well. *COUNT of IOV are set; returns the first segment behind them.
+ */
+unsigned segments_gather(const struct segments *s, unsigned i, size_t at, size_t n, bool files,
+			 struct iovec iov[SEGMENTS_MEMORY], size_t *count);
+
+/*
  * Cuts COUNT pieces of IOV into segments, in order; empty pieces vanish. A landed
  * segment takes in the buffer's edges where these are unchanged since the read. What is mapped
  * and is found to be what the file has now becomes a segment of the file, the rest memory.

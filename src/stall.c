@@ -25,7 +25,7 @@
 #include "thread.h"
 #include "writers.h"
 
-enum { PIECES = 16, LEAST = 512, MS = 1000000 };
+enum { LEAST = 512, MS = 1000000 };
 
 /*
  * Since then a thread that is cancelled in a call of which a part went gets to know how much, and
@@ -298,22 +298,12 @@ static size_t next_piece(struct call *c)
 
 static ssize_t send_memory(struct call *c, size_t n)
 {
-	struct iovec iov[PIECES];
+	struct iovec iov[SEGMENTS_MEMORY];
 	struct msghdr msg = { .msg_iov = iov };
 	int flags = c->flags | (c->total ? MSG_NOSIGNAL : 0) | (c->blocks ? 0 : MSG_DONTWAIT);
-	unsigned i = c->i;
 	ssize_t r;
 
-	for (size_t at = c->at; n && i < c->s->count && msg.msg_iovlen < PIECES; i++, at = 0) {
-		const struct segment *g = &c->s->seg[i];
-		size_t m = g->n - at < n ? g->n - at : n;
-
-		if (!c->by_memory && segment_is_file(g))
-			break;
-		iov[msg.msg_iovlen++] = (struct iovec){ (void *)(g->p + at), m };
-		n -= m;
-	}
-	if (i < c->s->count)
+	if (segments_gather(c->s, c->i, c->at, n, c->by_memory, iov, &msg.msg_iovlen) < c->s->count)
 		flags |= MSG_MORE;
 	if (!c->blocks)
 		return prim_sendmsg(c->fd, &msg, flags);
@@ -336,19 +326,7 @@ static ssize_t send_piece(struct call *c, size_t n)
 static void advance(struct call *c, size_t n)
 {
 	c->total += n;
-	while (n) {
-		const struct segment *g = &c->s->seg[c->i];
-		size_t m = g->n - c->at < n ? g->n - c->at : n;
-
-		if (!c->by_memory)
-			c->sent[c->i] += m;
-		c->at += m;
-		n -= m;
-		if (c->at == g->n) {
-			c->i++;
-			c->at = 0;
-		}
-	}
+	segments_advance(c->s, &c->i, &c->at, n, c->by_memory ? NULL : c->sent);
 }
 
 /* A piece ended with R, which is not positive. */
