@@ -121,26 +121,39 @@ static long own_by_thread(off_t at, char *bytes, size_t n)
 	return aio_return(&cb);
 }
 
-/* From another file, or a pipe. A signal may end a sendfile before anything went, plainly too. */
+/* N bytes into the file that is changed: from its beginning, or what a pipe holds. */
+static long moved(int how, int from, off_t at, size_t n)
+{
+	off_t zero = 0;
+
+	if (how == 0)
+		return sendfile(vm.mine, from, &zero, n);
+	if (how == 1)
+		return copy_file_range(from, &zero, vm.mine, &at, n, 0);
+	return splice(from, NULL, vm.mine, &at, n, 0);
+}
+
+/*
+ * From another file, or a pipe. A signal may end each of these calls before anything went, plainly, too:
+ * the kernel looks for one before it takes from a pipe, its own one as well.
+ */
 static long own_from_other(int how, off_t at, const char *bytes, size_t n)
 {
-	int from = open("f1", O_RDONLY), ends[2];
-	off_t zero = 0;
-	long ret = -1;
+	int ends[2] = { -1, -1 };
+	long ret = 0;
 
-	if (how == 0) {
-		do
-			ret = sendfile(vm.mine, from, &zero, n);
-		while (ret < 0 && errno == EINTR);
-	} else if (how == 1) {
-		ret = copy_file_range(from, &zero, vm.mine, &at, n, 0);
-	} else if (pipe(ends) == 0) {
+	if (how < 2)
+		ends[0] = open("f1", O_RDONLY);
+	else if (pipe(ends) == 0)
 		ret = write(ends[1], bytes, n < 4000 ? n : 4000);
-		ret = splice(ends[0], NULL, vm.mine, &at, (size_t)ret, 0);
-		close(ends[0]);
-		close(ends[1]);
-	}
-	close(from);
+	if (how == 2 && ret > 0)
+		n = (size_t)ret;
+	do
+		ret = moved(how, ends[0], at, n);
+	while (ret < 0 && errno == EINTR);
+	for (int i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
 	return ret;
 }
 
