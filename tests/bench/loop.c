@@ -5,8 +5,9 @@
  *   loop WAY ROUTE CHUNK ODD BYTES LOOK WARM
  *
  * WAY is read (read and write; under shunt as well), hand (the same chunks by sendfile or
- * splice, as a port of the program would do it) or limit (all of it in one call, or as much a
- * call as a pipe can hold). ROUTE is SOURCE-SINK of file, mapped, tcp, unix, pipe and tcp, unix.
+ * splice, as a port of the program would do it), limit (all of it in one call, or as much a
+ * call as a pipe can hold) or floor (of a file that is read: hand, and what else a landed chunk has to ask
+ * the kernel: shunt, if its own code were for nothing). ROUTE is SOURCE-SINK of file, mapped, tcp, unix, pipe and tcp, unix.
  * LOOK is what the program does to a chunk on the way; WARM chunks go first, and are not
  * counted. The answer: bytes, chunks, and the counts.
  */
@@ -19,12 +20,16 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "bench.h"
 
 enum { WINDOW = 4 << 20, PIPE_MAX = 1 << 20, NTH = 8 };
 enum look { LOOK_NONE, LOOK_FIRST, LOOK_RANDOM, LOOK_ALL, LOOK_CHANGE, LOOK_NTH, LOOKS };
 
+enum way { READ, HAND, LIMIT, FLOOR, WAYS };
+
+static const char *const way_names[WAYS] = { "read", "hand", "limit", "floor" };
 static const char *const look_names[LOOKS] = { "none", "first", "random", "all", "change", "nth" };
 
 struct loop {
@@ -157,6 +162,37 @@ static __attribute__((noinline)) void loop_sendfile(struct loop *l, size_t bytes
 			l->chunks++;
 }
 
+/*
+ * What of a chunk lies in pages that others have a share in is read: its own end, and the
+ * beginning of the next one, which follows it in the file.
+ */
+static void read_edges(const struct loop *l, int source, char *buf, off_t at)
+{
+	size_t tail = ((uintptr_t)buf + l->chunk) % PAGE, head = PAGE - (uintptr_t)buf % PAGE;
+	struct iovec edges[] = { { buf + l->chunk - tail, tail }, { buf, head } };
+
+	if (preadv(source, edges, 2, at + (off_t)(l->chunk - tail)) < 0)
+		err(1, "preadv");
+}
+
+static __attribute__((noinline)) void loop_floor(struct loop *l, char *buf, size_t bytes)
+{
+	int source = dup(l->in);
+	struct stat st;
+
+	while (l->bytes < bytes) {
+		off_t at = lseek(l->in, (off_t)l->chunk, SEEK_CUR) - (off_t)l->chunk;
+
+		if (at < 0 || fstat(l->in, &st) < 0)
+			err(1, "lseek, fstat");
+		if (l->odd && at < st.st_size)
+			read_edges(l, source, buf, at);
+		if (went(l, at < st.st_size ? sendfile(l->out, source, &at, l->chunk) : 0))
+			l->chunks++;
+	}
+	close(source);
+}
+
 static __attribute__((noinline)) void loop_splice(struct loop *l, const int *pipe, size_t bytes)
 {
 	int into = l->direct ? l->out : pipe[1];
@@ -188,12 +224,14 @@ static void by_splice(struct loop *l, size_t bytes)
 	close(pair[1]);
 }
 
-static void pass(struct loop *l, bool by_hand, char *buf, size_t bytes)
+static void pass(struct loop *l, enum way way, char *buf, size_t bytes)
 {
 	l->bytes = l->chunks = 0;
-	if (by_hand && l->file)
+	if (way == FLOOR)
+		loop_floor(l, buf, bytes);
+	else if (way != READ && l->file)
 		loop_sendfile(l, bytes);
-	else if (by_hand)
+	else if (way != READ)
 		by_splice(l, bytes);
 	else if (l->mapped)
 		loop_mapped(l, bytes);
@@ -225,31 +263,35 @@ static void route_set(struct loop *l, const char *route)
 		errx(2, "no such route: %s", route);
 }
 
-static enum look look_named(const char *name)
+/* The index of NAME, which is a WHAT, in the N NAMES. */
+static int named(const char *what, const char *name, const char *const names[], int n)
 {
-	for (int i = 0; i < LOOKS; i++)
-		if (name && strcmp(name, look_names[i]) == 0)
-			return (enum look)i;
-	errx(2, "no such look: %s", name ? name : "(nothing)");
+	for (int i = 0; i < n; i++)
+		if (name && strcmp(name, names[i]) == 0)
+			return i;
+	errx(2, "no such %s: %s", what, name ? name : "(nothing)");
 }
 
 void loop_job(char **word, char *text, size_t n)
 {
 	struct loop l = { .chunk = number(word[2]), .odd = number(word[3]) };
 	size_t bytes = number(word[4]), warm = l.chunk * number(word[6]);
-	bool by_hand = strcmp(word[0], "read") != 0;
+	enum way way = (enum way)named("way", word[0], way_names, WAYS);
 	struct counts c;
-	char *buf;
+	char *buf = NULL;
 
 	route_set(&l, word[1]);
-	l.look = look_named(word[5]);
-	if (strcmp(word[0], "limit") == 0)
+	l.look = (enum look)named("look", word[5], look_names, LOOKS);
+	if (way == FLOOR && (!l.file || l.mapped))
+		errx(2, "floor is of a file that is read");
+	if (way == LIMIT)
 		l.chunk = l.file ? bytes : PIPE_MAX;
-	buf = by_hand || l.mapped ? NULL : buffer_new(l.chunk, l.odd);
+	if (way == FLOOR || (way == READ && !l.mapped))
+		buf = buffer_new(l.chunk, l.odd);
 	if (warm > 0)
-		pass(&l, by_hand, buf, warm < bytes ? warm : bytes);
+		pass(&l, way, buf, warm < bytes ? warm : bytes);
 	c = counters_now();
-	pass(&l, by_hand, buf, bytes);
+	pass(&l, way, buf, bytes);
 	c = counters_since(&c);
 	if (buf)
 		buffer_free(buf, l.odd);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Loops: cycles a byte of the serving thread, for four ways to send the same bytes."""
+"""Loops: cycles a byte of the serving thread, for each of some ways to send the same bytes."""
 import figures
 from worker import Worker
 
@@ -10,7 +10,12 @@ ROUTES = {'file-tcp': ['tcp-out'], 'file-unix': ['unix-out'], 'mapped-tcp': ['tc
 QUICK = (4, 16, 64, 256, 1024)
 FULL = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 WAYS = ('plain', 'shunt', 'hand', 'limit')
+FLOOR = 'floor'  # by hand, with what else a landed chunk has to ask the kernel: files that are read
 BYTES = 32 << 20
+
+
+def ways_of(route):
+    return WAYS + (FLOOR,) if route.startswith('file') else WAYS
 
 
 def chunk_sizes(bench):
@@ -19,10 +24,11 @@ def chunk_sizes(bench):
 
 def take(runs, workers, route, chunk, odd, rounds):
     """More RUNS of one line: each way in turn, and each in turn the first."""
+    ways = ways_of(route)
     for i in range(rounds):
-        for way in WAYS[i % len(WAYS):] + WAYS[:i % len(WAYS)]:
+        for way in ways[i % len(ways):] + ways[:i % len(ways)]:
             who = workers['shunt' if way == 'shunt' else 'plain']
-            kind = way if way in ('hand', 'limit') else 'read'
+            kind = 'read' if way in ('plain', 'shunt') else way
             runs[way].append(who.loop(kind, route, chunk, odd, BYTES))
 
 
@@ -48,7 +54,8 @@ def together(reports):
 
 
 def line(bench, path, route, chunk, odd):
-    runs, detail = ({way: [] for way in WAYS} for _ in range(2))
+    ways = ways_of(route)
+    runs, detail = ({way: [] for way in ways} for _ in range(2))
     reports = []
     for order, rounds in bench.starts(('plain', 'shunt'), 12, 32):
         workers = {way: Worker(bench, path, ROUTES[route], shunt=way == 'shunt') for way in order}
@@ -57,13 +64,14 @@ def line(bench, path, route, chunk, odd):
             worker.detail(True)
         take(detail, workers, route, chunk, odd, bench.pick(2, 4))
         reports += [worker.stop() for worker in workers.values()]
-    costs = {way: [figures.cost(s) / s['bytes'] for s in runs[way]] for way in WAYS}
+    costs = {way: [figures.cost(s) / s['bytes'] for s in runs[way]] for way in ways}
     return {'route': route, 'chunk': chunk, 'odd': odd,
             'unit': figures.unit(runs['plain'][0]),
-            'ways': {way: way_data(runs[way], detail[way]) for way in WAYS},
+            'ways': {way: way_data(runs[way], detail[way]) for way in ways},
             'gain': figures.ratio(costs['plain'], costs['shunt']),
             'hand_gain': figures.ratio(costs['plain'], costs['hand']),
             'behind_hand': figures.ratio(costs['shunt'], costs['hand']),
+            'floor': figures.ratio(costs[FLOOR], costs['hand']) if FLOOR in ways else None,
             'report': together(reports)}
 
 
@@ -84,6 +92,7 @@ def row(d):
     return [figures.size(d['chunk']), 'odd' if d['odd'] else 'aligned',
             *(figures.median(ways[way]['cost']) for way in WAYS),
             figures.spread(d['gain']), figures.spread(d['behind_hand']),
+            figures.spread(d.get('floor')),
             f"{100 * report.get('rewritten', 0):.0f}",
             report.get('why_not') if report.get('rewritten', 0) < 0.9 and report else '']
 
@@ -96,7 +105,8 @@ def tables(data):
             yield figures.table(
                 f"{route.replace('-', ' -> ')}: " +
                 ('cycles a byte' if name == 'cycles' else 'ns of CPU time a KiB'),
-                ['chunk', 'buffer', *WAYS, 'plain/shunt', 'shunt/hand', '% rewritten', 'why not'],
+                ['chunk', 'buffer', *WAYS, 'plain/shunt', 'shunt/hand', 'floor/hand',
+                 '% rewritten', 'why not'],
                 rows)
 
 
