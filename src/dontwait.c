@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* dontwait.c - what fits goes by reference, the kernel judges the rest; see dontwait.h. */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 
 #include "arena.h"
@@ -35,18 +33,6 @@ static char *place_for_copy(void)
 	if (!t->piece)
 		t->piece = arena_alloc(PIECE);
 	return t->piece;
-}
-
-/* Or else a blocking send waits for that. The kernel cuts what it tells to one byte: the state. */
-static bool is_connected(int fd, const struct fd_entry *e)
-{
-	uint8_t state = 0;
-	socklen_t n = sizeof(state);
-
-	if (e->kind != STATS_KIND_TCP)
-		return true;
-	return prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &n) == 0 &&
-	       (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT);
 }
 
 /* How much of LEFT bytes of a file goes by reference without a wait? 0: it is copied. */
@@ -165,7 +151,7 @@ ssize_t dontwait_send(int fd, struct fd_entry *e, struct segments *s, int flags,
 	bool cut = false;
 
 	*why = VERDICT_SEND_FLAGS;
-	if (s->streams || !is_connected(fd, e))
+	if (s->streams || !stall_is_connected(fd, e))
 		return ENGINE_PLAINLY;
 	if (s->joint || (s->count == 1 && !writers_alone(e))) {
 		*why = VERDICT_SECOND_WRITER; /* whose bytes could come between two pieces */

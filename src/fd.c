@@ -53,13 +53,13 @@ static int socket_option(int fd, int name)
 	return prim_getsockopt(fd, SOL_SOCKET, name, &value, &n) < 0 ? -1 : value;
 }
 
-bool fd_has_send_timeout(int fd)
+uint64_t fd_send_timeout(int fd)
 {
 	struct timeval t = { 0, 0 };
 	socklen_t n = sizeof(t);
 
 	prim_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, &n);
-	return t.tv_sec || t.tv_usec;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_usec * 1000;
 }
 
 /*
@@ -74,7 +74,7 @@ static enum stats_kind classify_socket(int fd, struct fd_entry *e)
 	int domain, type, protocol;
 
 	if (e->born == STATS_KIND_TCP || e->born == STATS_KIND_UNIX) {
-		e->timeout = fd_has_send_timeout(fd);
+		e->timeout = fd_send_timeout(fd) != 0;
 		return e->born;
 	}
 	domain = socket_option(fd, SO_DOMAIN);
@@ -86,7 +86,7 @@ static enum stats_kind classify_socket(int fd, struct fd_entry *e)
 		e->refusal = VERDICT_NOT_A_STREAM;
 		return STATS_KIND_DATAGRAM;
 	}
-	e->timeout = fd_has_send_timeout(fd);
+	e->timeout = fd_send_timeout(fd) != 0;
 	if (domain == AF_UNIX)
 		return STATS_KIND_UNIX;
 	if ((domain == AF_INET || domain == AF_INET6) &&

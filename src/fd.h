@@ -70,8 +70,8 @@ void fd_opened(int fd, int flags);
 void fd_accepted(int fd, int listener);
 void fd_made_socket(int fd);
 
-/* Has the socket FD an SO_SNDTIMEO, now? */
-bool fd_has_send_timeout(int fd);
+/* The SO_SNDTIMEO of the socket FD, now, in ns; 0: it has none. */
+uint64_t fd_send_timeout(int fd);
 
 /* Is E, which was classified, a regular file, to read or to write? */
 static inline bool fd_is_any_file(const struct fd_entry *e)

@@ -389,7 +389,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		return ret;
 	stream_options_changed(e);
 	if (level == SOL_SOCKET && (name == SO_SNDTIMEO || name == SEND_TIMEOUT_64))
-		e->timeout = fd_has_send_timeout(fd);
+		e->timeout = fd_send_timeout(fd) != 0;
 	return ret;
 }
 

@@ -14,6 +14,7 @@
 #include "send.h"
 #include "sig.h"
 #include "source.h"
+#include "stall.h"
 #include "thread.h"
 #include "watch.h"
 #include "writers.h"
@@ -49,30 +50,30 @@ bool send_owes(int fd)
 	return owed != 0;
 }
 
+/* How it goes: in one call; without a wait; in pieces, with waits in between that are ours. */
+enum manner { AT_ONCE, WHAT_FITS, PIECES };
+
 /*
- * May something be sent to FD by the engine? FLAGS that sendfile cannot honour, timeouts it would
- * stretch: no. MSG_DONTWAIT is left of them only where the socket itself would wait.
+ * May something be sent to FD by the engine, and in what MANNER? Flags that sendfile cannot honour: no.
+ * A signal that must not come, and a time that one call would stretch: in pieces.
  */
-static enum verdict judge_sink(int fd, struct fd_entry *e, int *flags)
+static enum verdict judge_sink(int fd, struct fd_entry *e, int flags, enum manner *manner)
 {
 	enum stats_kind kind = fd_classify(fd, e);
 
 	if (kind != STATS_KIND_TCP && kind != STATS_KIND_UNIX)
 		return e->refusal != VERDICT_REWRITTEN ? e->refusal : VERDICT_SINK_KIND;
-	if (*flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE))
+	if (flags & ~(MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE))
 		return VERDICT_SEND_FLAGS;
-	if (!(*flags & ~MSG_MORE) && !e->timeout)
+	*manner = AT_ONCE;
+	if ((!(flags & ~MSG_MORE) && !e->timeout) || fd_is_nonblocking(fd))
 		return VERDICT_REWRITTEN;
-	if (fd_is_nonblocking(fd)) {
-		*flags &= ~MSG_DONTWAIT;
-		return VERDICT_REWRITTEN;
-	}
-	if (*flags & MSG_DONTWAIT)
-		return VERDICT_REWRITTEN;
-	if (e->timeout)
-		return VERDICT_SEND_TIMEOUT;
-	/* a handler that longjmps out of a blocked call would leave SIGPIPE blocked */
-	return sig_pipe_disposition() == SIG_IGN ? VERDICT_REWRITTEN : VERDICT_SEND_FLAGS;
+	if (flags & MSG_DONTWAIT)
+		*manner = WHAT_FITS;
+	/* a handler that longjmps out of one blocked call would leave SIGPIPE blocked */
+	else if (e->timeout || sig_pipe_disposition() != SIG_IGN)
+		*manner = PIECES;
+	return VERDICT_REWRITTEN;
 }
 
 /* ---- SIGPIPE that MSG_NOSIGNAL forbids ---- */
@@ -126,6 +127,30 @@ static ssize_t send_quietly(int fd, struct fd_entry *e, struct segments *s, int 
 	if (quiet)
 		pipe_restore(&old, may_have_raised(s, r));
 	return r;
+}
+
+/* A socket that is not connected yet waits for that, however little is sent. */
+static ssize_t send_in_pieces(int fd, struct fd_entry *e, struct segments *s, int flags,
+			      size_t sent[SEGMENTS], enum verdict *why)
+{
+	if (s->streams || !stall_is_connected(fd, e)) {
+		*why = e->timeout ? VERDICT_SEND_TIMEOUT : VERDICT_SEND_FLAGS;
+		return ENGINE_PLAINLY;
+	}
+	return stall_send(fd, e, s, flags, sent, why);
+}
+
+static ssize_t send_as(enum manner manner, int fd, struct fd_entry *e, struct segments *s, int flags,
+		       size_t sent[SEGMENTS], enum verdict *why)
+{
+	switch (manner) {
+	case WHAT_FITS:
+		return dontwait_send(fd, e, s, flags, sent, why);
+	case PIECES:
+		return send_in_pieces(fd, e, s, flags, sent, why);
+	default:
+		return send_quietly(fd, e, s, flags & ~MSG_DONTWAIT, sent, why);
+	}
 }
 
 /* ---- accounts ---- */
@@ -330,7 +355,8 @@ static bool memory_is_there(const struct segments *s)
 }
 
 static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *iov, size_t count,
-			       int flags, struct site *write_site, ssize_t *ret)
+			       int flags, enum manner manner, struct site *write_site,
+			       ssize_t *ret)
 {
 	unsigned long calls = prim_calls;
 	size_t sent[SEGMENTS];
@@ -348,8 +374,7 @@ static enum verdict try_engine(int fd, struct fd_entry *e, const struct iovec *i
 	for (unsigned i = 0; i < s.count; i++)
 		sent[i] = 0;
 	why = VERDICT_REWRITTEN;
-	*ret = flags & MSG_DONTWAIT ? dontwait_send(fd, e, &s, flags, sent, &why)
-				    : send_quietly(fd, e, &s, flags, sent, &why);
+	*ret = send_as(manner, fd, e, &s, flags, sent, &why);
 	writers_done();
 	segments_unpin(&s);
 	if (lease_any())
@@ -389,9 +414,10 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 	struct site *write_site = site_of(caller);
 	int saved = errno;
 	enum verdict why = VERDICT_LIMIT;
+	enum manner manner = AT_ONCE;
 
 	if (e)
-		why = judge_sink(fd, e, &flags);
+		why = judge_sink(fd, e, flags, &manner);
 	if (why == VERDICT_REWRITTEN && config.mode == MODE_OBSERVE) {
 		refused = flags & MSG_MORE ? VERDICT_SEND_FLAGS : observe(iov, count);
 		errno = saved;
@@ -400,7 +426,7 @@ bool send_landings(int fd, const struct iovec *iov, size_t count, int flags, con
 	if (why == VERDICT_REWRITTEN) {
 		site_name(write_site);
 		site_walk(write_site);
-		why = try_engine(fd, e, iov, count, flags, write_site, ret);
+		why = try_engine(fd, e, iov, count, flags, manner, write_site, ret);
 	}
 	if (why != VERDICT_REWRITTEN) {
 		refused = why;

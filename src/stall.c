@@ -25,7 +25,7 @@
 #include "thread.h"
 #include "writers.h"
 
-enum { LEAST = 512, MS = 1000000 };
+enum { LEAST = 512, MS = 1000000, SECOND = 1000 * MS };
 
 /*
  * Since then a thread that is cancelled in a call of which a part went gets to know how much, and
@@ -47,8 +47,13 @@ struct call {
 	bool changed;           /* something was opened, or read anew, while it waited */
 	bool blocks;            /* an error queue keeps poll from waiting: the kernel is to wait */
 	bool pipe_pending;      /* a SIGPIPE of the program's own */
+	bool leased;            /* a writer of the file may wait for this call */
+	uint64_t patience;      /* ns that it may wait yet, by SO_SNDTIMEO; FOREVER; UNASKED */
 	enum verdict why;       /* why the rest is not sent by reference */
 };
+
+#define FOREVER UINT64_MAX
+#define UNASKED (UINT64_MAX - 1)
 
 enum outcome { GO_ON, END, PLAINLY };
 
@@ -81,22 +86,37 @@ ssize_t stall_room(int fd, const struct fd_entry *e, bool *ask)
 	return room;
 }
 
+bool stall_is_connected(int fd, const struct fd_entry *e)
+{
+	uint8_t state = 0; /* the kernel cuts what it tells to one byte, which is that */
+	socklen_t n = sizeof(state);
+
+	if (e->kind != STATS_KIND_TCP)
+		return true;
+	return prim_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &n) == 0 &&
+	       (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT);
+}
+
 static bool is_leased(const struct segment *g)
 {
 	return segment_is_file(g) && g->source >= 0 && relaxed(source_at(g->source)->leased);
 }
 
+static bool holds_lease(const struct segments *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (is_leased(&s->seg[i]))
+			return true;
+	return false;
+}
+
 COLD bool stall_threatens(int fd, const struct fd_entry *e, const struct segments *s, int flags)
 {
-	size_t all = 0;
-	bool held = false, ask;
+	size_t all = segments_length(s);
+	bool ask;
 	ssize_t room;
 
-	for (unsigned i = 0; i < s->count; i++) {
-		held |= is_leased(&s->seg[i]);
-		all += s->seg[i].n;
-	}
-	if (!held || s->streams || (flags & MSG_DONTWAIT))
+	if (s->streams || (flags & MSG_DONTWAIT) || !holds_lease(s))
 		return false;
 	room = stall_room(fd, e, &ask);
 	return room >= 0 && (ask || all > (size_t)room) && !fd_is_nonblocking(fd);
@@ -156,7 +176,7 @@ static bool is_waited_for(struct call *c)
 {
 	bool waited = false;
 
-	for (unsigned i = c->i; i < c->s->count; i++) {
+	for (unsigned i = c->i; c->leased && i < c->s->count; i++) {
 		const struct segment *g = &c->s->seg[i];
 
 		if (g->l && g->source >= 0 && lease_wanted(g->source)) {
@@ -183,7 +203,24 @@ static void block_signals(struct call *c)
 	prim_sigprocmask(SIG_SETMASK, &set, &c->mask);
 }
 
+/* How long the program lets its call wait: the kernel counts all waits of one call together. */
+static void ask_patience(struct call *c)
+{
+	if (c->patience != UNASKED)
+		return;
+	c->patience = c->e->timeout ? fd_send_timeout(c->fd) : 0;
+	if (c->patience == 0)
+		c->patience = FOREVER;
+}
+
+static void spend(struct call *c, uint64_t ns)
+{
+	if (c->patience != FOREVER)
+		c->patience -= ns < c->patience ? ns : c->patience;
+}
+
 /*
+ * For MS at the most, or where that is negative, as long as it takes.
  * 1: there may be room, 0: the time is over, -EINTR. Nothing is pinned meanwhile, so that nothing
  * is left behind where a handler leaves by longjmp, or the thread is cancelled: a pin would hold
  * the lease.
@@ -191,15 +228,23 @@ static void block_signals(struct call *c)
 static int wait_once(struct call *c, int ms)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
-	struct timespec t = { 0, (long)ms * MS }, *most = ms < 0 ? NULL : &t;
+	uint64_t limit = ms < 0 ? FOREVER : (uint64_t)ms * MS, begun = prim_now();
+	struct timespec t, *most = &t;
 	int r;
 
+	ask_patience(c);
+	if (c->patience < limit)
+		limit = c->patience;
+	t = (struct timespec){ (time_t)(limit / SECOND), (long)(limit % SECOND) };
+	if (limit == FOREVER)
+		most = NULL;
 	segments_unpin(c->s);
 	if (c->total && libc_is(LIBC_KEEPS_PARTS))
 		r = (int)PRIM5(SYS_ppoll, &p, 1, most, &c->mask, sizeof(c->mask));
 	else
 		r = (int)engine_cancellable(SYS_ppoll, (long)&p, 1, (long)most, (long)&c->mask,
 					    sizeof(c->mask), 0);
+	spend(c, r ? prim_now() - begun : limit);
 	if (r > 0 && (p.revents & (POLLERR | POLLOUT | POLLHUP)) == POLLERR)
 		c->blocks = true;
 	if (!c->by_memory && !segments_pin(c->s))
@@ -207,13 +252,13 @@ static int wait_once(struct call *c, int ms)
 	return r;
 }
 
-/* An error after a part went raises no SIGPIPE: the next call does. */
+/* An error after a part went raises no SIGPIPE: the next call does, if it is not told not to. */
 static void take_back_sigpipe(const struct call *c)
 {
 	static const struct timespec now;
 	uint64_t set = sig_bit(SIGPIPE);
 
-	if (!c->pipe_pending)
+	if (!c->pipe_pending && (c->total || (c->flags & MSG_NOSIGNAL)))
 		prim_sigtimedwait(&set, NULL, &now);
 }
 
@@ -221,10 +266,10 @@ static ssize_t send_memory(struct call *c, size_t n);
 static void advance(struct call *c, size_t n);
 
 /*
- * A handler ended the wait. The kernel would have filled the socket before: who writes again finds it
- * full.
+ * A handler ended the wait, or its time is over. The kernel would have filled the socket before: who
+ * writes again finds it full.
  */
-static enum outcome interrupted(struct call *c)
+static enum outcome gives_up(struct call *c)
 {
 	ssize_t r = 0;
 
@@ -241,21 +286,24 @@ static enum outcome interrupted(struct call *c)
 	return END;
 }
 
-/* There is no room: waits for it, and for who waits for us. */
+/*
+ * There is no room: waits for it, and for who waits for us. Where nothing went yet, and it is the kernel
+ * alone who knows what a handler or the end of the time means, it is left to the program's own call.
+ */
 static enum outcome wait_for_room(struct call *c)
 {
-	int r, waited = 0;
+	int r, ms = 0;
 
-	if (c->total == 0 && sig_handlers_exist()) {
+	if (c->total == 0 && (c->e->timeout || sig_handlers_exist())) {
 		sleep_settle_slow();
 		return PLAINLY;
 	}
-	for (;; waited += LEASE_GRACE_MS) {
+	for (;; ms += LEASE_GRACE_MS) {
 		r = wait_once(c, c->by_memory || c->lost ? -1 : LEASE_GRACE_MS);
 		if (c->e->generation != c->generation)
 			return c->total ? END : PLAINLY;
-		if (r < 0)
-			return interrupted(c);
+		if (r < 0 || (r == 0 && c->patience == 0))
+			return gives_up(c);
 		if ((c->blocks || c->changed) && !c->by_memory)
 			give_way(c, true);
 		if ((c->blocks || c->changed) && c->lost)
@@ -264,7 +312,7 @@ static enum outcome wait_for_room(struct call *c)
 			break;
 		if (is_waited_for(c)) {
 			give_way(c, false);
-		} else if (waited + LEASE_GRACE_MS >= SLEEP_GRACE_MS) {
+		} else if (ms + LEASE_GRACE_MS >= SLEEP_GRACE_MS) {
 			sleep_settle_slow();
 			give_way(c, true);
 		}
@@ -343,7 +391,7 @@ static enum outcome failed(struct call *c, ssize_t *r, enum verdict *why)
 		*why = VERDICT_KERNEL_REFUSED;
 		return c->total ? END : PLAINLY;
 	}
-	if (*r == -EPIPE && c->total)
+	if (*r == -EPIPE)
 		take_back_sigpipe(c);
 	return END;
 }
@@ -361,6 +409,7 @@ static enum outcome progress(struct call *c, size_t n, size_t r)
 	advance(c, r);
 	if (!file || r == asked)
 		return GO_ON;
+	take_back_sigpipe(c);
 	if (c->e->generation == c->generation)
 		engine_note_swallowed(c->fd, c->e);
 	return END;
@@ -398,22 +447,25 @@ ssize_t stall_send(int fd, struct fd_entry *e, struct segments *s, int flags, si
 		   enum verdict *why)
 {
 	struct call c = { .fd = fd, .flags = flags, .e = e, .s = s, .sent = sent,
-			  .generation = e->generation, .why = VERDICT_FILLED };
+			  .generation = e->generation, .why = VERDICT_FILLED,
+			  .all = segments_length(s), .leased = holds_lease(s),
+			  .patience = UNASKED };
 	uint64_t pending = 0;
-	ssize_t r;
+	ssize_t r = ENGINE_PLAINLY;
 
 	/* another thread's bytes could come in between */
 	if (s->joint || (s->count == 1 && !writers_alone(e))) {
 		*why = VERDICT_SECOND_WRITER;
 		return ENGINE_PLAINLY;
 	}
-	for (unsigned i = 0; i < s->count; i++)
-		c.all += s->seg[i].n;
 	block_signals(&c);
 	if (c.mask & sig_bit(SIGPIPE))
 		prim_sigpending(&pending);
 	c.pipe_pending = pending & sig_bit(SIGPIPE);
-	r = send_pieces(&c, why);
+	if (c.pipe_pending && (flags & MSG_NOSIGNAL))
+		*why = VERDICT_SEND_FLAGS; /* one more could not be told apart */
+	else
+		r = send_pieces(&c, why);
 	prim_signals_restore(&c.mask);
 	return r;
 }

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stall.h - source:lease, and a peer that takes nothing: a writer of the file must not wait for it.
+ * stall.h - on a socket that blocks, a call in pieces that fit; the waits between them are ours.
  *
- * A sendfile that blocks cannot be woken by us. So where the lease of what is sent is held and the
- * socket blocks, and has not plenty of room, the call is made in pieces that fit, and the waits
- * between them are ours: every LEASE_GRACE_MS we look whether somebody waits for the lease. If so,
- * and after a second without room in any case, what is left of the chunk is filled, the lease goes,
- * and the rest is written from memory. What the program gets is what its own blocking call gives.
+ * A sendfile that blocks cannot be woken by us, is not told MSG_NOSIGNAL, and waits for as long as
+ * SO_SNDTIMEO says with every 64 KiB anew. So this is done
+ *
+ *  - where the lease of what is sent is held (source:lease), and there is not plenty of room, since
+ *    a writer of the file must not wait for a peer that takes nothing: every LEASE_GRACE_MS we look
+ *    whether somebody waits for it;
+ *  - where SIGPIPE must not come, and would: no piece waits, so SIGPIPE may be blocked meanwhile;
+ *  - where the socket has a SO_SNDTIMEO.
+ *
+ * If somebody waits for the lease, and after a second without room in any case, what is left of the
+ * chunk is filled, the lease goes, and the rest is written from memory. What the program gets is what
+ * its own blocking call gives.
  */
 #ifndef SHUNT_STALL_H
 #define SHUNT_STALL_H
@@ -26,6 +33,12 @@ bool stall_threatens(int fd, const struct fd_entry *e, const struct segments *s,
  */
 ssize_t stall_send(int fd, struct fd_entry *e, struct segments *s, int flags, size_t sent[SEGMENTS],
 		   enum verdict *why);
+
+/*
+ * Is FD, a stream socket that E tells of, connected? Else a send waits for that, or fails, whatever
+ * there is room for. A system call for TCP.
+ */
+bool stall_is_connected(int fd, const struct fd_entry *e);
 
 /*
  * How much FD, a stream socket that E tells of, takes without a wait: half of what is free, since what

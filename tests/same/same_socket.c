@@ -674,7 +674,6 @@ static pid_t short_lived_peer(int listener, struct sockaddr_in *where, int *end)
 		close(pair[1]);
 	*end = listener < 0 ? pair[0] : accept(listener, NULL, NULL);
 	setsockopt(*end, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
-	nonblocking(*end);
 	return child;
 }
 
@@ -695,7 +694,7 @@ static void send_to_the_end(int fd, const char *p, int flags, int *raised, int *
 	*pipes_first += errno == EPIPE;
 }
 
-static void goes_midway(struct same_rig *r, bool tcp, int flags)
+static void goes_midway(struct same_rig *r, bool tcp, bool blocks, int flags)
 {
 	struct sockaddr_in where = { .sin_family = AF_INET };
 	socklen_t n = sizeof(where);
@@ -714,6 +713,8 @@ static void goes_midway(struct same_rig *r, bool tcp, int flags)
 		int end;
 		pid_t child = short_lived_peer(listener, &where, &end);
 
+		if (!blocks)
+			nonblocking(end);
 		lseek(file, 0, SEEK_SET);
 		same_get(file, p, BIG);
 		posix_fadvise(file, 65536, 0, POSIX_FADV_DONTNEED);
@@ -729,24 +730,35 @@ static void goes_midway(struct same_rig *r, bool tcp, int flags)
 /* SIGPIPE would end the process. */
 static void no_signal_midway(struct same_rig *r)
 {
-	goes_midway(r, false, MSG_NOSIGNAL);
+	goes_midway(r, false, false, MSG_NOSIGNAL);
 }
 
 static void no_signal_midway_tcp(struct same_rig *r)
 {
-	goes_midway(r, true, MSG_NOSIGNAL);
+	goes_midway(r, true, false, MSG_NOSIGNAL);
+}
+
+/* On a socket that blocks. */
+static void no_signal_midway_blocking(struct same_rig *r)
+{
+	goes_midway(r, false, true, MSG_NOSIGNAL);
+}
+
+static void no_signal_midway_blocking_tcp(struct same_rig *r)
+{
+	goes_midway(r, true, true, MSG_NOSIGNAL);
 }
 
 static void reset_midway(struct same_rig *r)
 {
 	signal(SIGPIPE, only_one);
-	goes_midway(r, true, 0);
+	goes_midway(r, true, false, 0);
 }
 
 static void reset_midway_ignored(struct same_rig *r)
 {
 	signal(SIGPIPE, SIG_IGN);
-	goes_midway(r, true, 0);
+	goes_midway(r, true, false, 0);
 }
 
 /* One that is pending is the program's, and stays. */
@@ -1094,6 +1106,8 @@ static const struct same_case cases[] = {
 	{ "no_signal_nonblocking_unix", no_signal_nonblocking, SAME_UNIX, 0 },
 	{ "no_signal_midway", no_signal_midway, SAME_OUTCOME, 0 },
 	{ "no_signal_midway_tcp", no_signal_midway_tcp, SAME_OUTCOME, 0 },
+	{ "no_signal_midway_blocking", no_signal_midway_blocking, SAME_OUTCOME, 0 },
+	{ "no_signal_midway_blocking_tcp", no_signal_midway_blocking_tcp, SAME_OUTCOME, 0 },
 	{ "reset_midway", reset_midway, SAME_OUTCOME, 0 },
 	{ "reset_midway_ignored", reset_midway_ignored, SAME_OUTCOME, 0 },
 	{ "no_signal_pending", no_signal_pending, SAME_UNIX, 0 },

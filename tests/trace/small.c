@@ -34,7 +34,7 @@
 #define ONE_SITE __attribute__((noinline))
 #endif
 
-enum { SIZE = 8192, HALF = 100, TINY = 2048, WHOLE = 16384, MANY = 600 };
+enum { SIZE = 8192, HALF = 100, TINY = 2048, WHOLE = 16384, MANY = 600, SLOW = 30 };
 
 static int feeder, source, sink, drain; /* what goes into feeder comes out of drain */
 static char buf[4 * SIZE], other[4 * SIZE];
@@ -601,6 +601,34 @@ static void handed_on(void)
 			errx(1, "thread");
 }
 
+/* ---- a peer that takes its time, and a socket with little room: each call waits ---- */
+
+static void *drains_slowly(void *arg)
+{
+	static char gone[WHOLE];
+
+	do
+		usleep(70000);
+	while (recv(drain, gone, sizeof(gone), MSG_WAITALL) > 0);
+	return arg;
+}
+
+static void slow_peer(void)
+{
+	int little = SIZE;
+	pthread_t t;
+
+	setsockopt(sink, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
+	setsockopt(drain, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+	if (pthread_create(&t, NULL, drains_slowly, NULL) != 0)
+		errx(1, "thread");
+	for (int i = 0; i < SLOW; i++)
+		if (pread(file, buf, WHOLE, 0) != WHOLE || send(sink, buf, WHOLE, MSG_NOSIGNAL) != WHOLE)
+			err(1, "send");
+	shutdown(sink, SHUT_WR);
+	pthread_join(t, NULL);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -615,7 +643,7 @@ static const struct {
 	{ "forked", forked }, { "forked-soon", forked_soon }, { "another-thread", another_thread },
 	{ "larger", larger }, { "looked", looked }, { "looked-then-smaller", looked_then_smaller },
 	{ "looked-by-turns", looked_by_turns }, { "on-the-stack", on_the_stack },
-	{ "short-then-full", short_then_full }, { "handed-on", handed_on },
+	{ "short-then-full", short_then_full }, { "handed-on", handed_on }, { "slow-peer", slow_peer },
 	{ "pieces", pieces }, { "pieces-another-sink", pieces_another_sink },
 	{ "pieces-second-sink", pieces_second_sink },
 	{ "pieces-writable", pieces_writable }, { "pieces-gone", pieces_gone },
