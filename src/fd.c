@@ -62,6 +62,28 @@ uint64_t fd_send_timeout(int fd)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_usec * 1000;
 }
 
+bool fd_option_times_out(int level, int name)
+{
+	enum { SEND_TIMEOUT_64 = 67 }; /* SO_SNDTIMEO_NEW, which libc does not name */
+
+	return level == SOL_SOCKET && (name == SO_SNDTIMEO || name == SEND_TIMEOUT_64);
+}
+
+void fd_others_time_out(int fd)
+{
+	struct fd_entry *e = fd_peek(fd);
+
+	if (e && e->noted) /* it has one number since its birth */
+		return;
+	for (int i = fd_next_known(0); i >= 0; i = fd_next_known(i + 1)) {
+		struct fd_entry *other = fd_peek(i);
+
+		if (i != fd && !other->noted &&
+		    (other->kind == STATS_KIND_TCP || other->kind == STATS_KIND_UNIX))
+			other->timeout = true;
+	}
+}
+
 /*
  * Was a socket looked up? Then one that listens is too, once, and those that it accepts need not
  * be.

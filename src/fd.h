@@ -70,8 +70,17 @@ void fd_opened(int fd, int flags);
 void fd_accepted(int fd, int listener);
 void fd_made_socket(int fd);
 
+/* Is that socket option SO_SNDTIMEO, of either kind? */
+bool fd_option_times_out(int level, int name);
+
 /* The SO_SNDTIMEO of the socket FD, now, in ns; 0: it has none. */
 uint64_t fd_send_timeout(int fd);
+
+/*
+ * FD may get an SO_SNDTIMEO. Other numbers that may stand for the same socket are taken to have one,
+ * too: fd_send_timeout tells. Signal safe, keeps errno.
+ */
+void fd_others_time_out(int fd);
 
 /* Is E, which was classified, a regular file, to read or to write? */
 static inline bool fd_is_any_file(const struct fd_entry *e)

@@ -109,7 +109,9 @@ static bool on_descriptors(long number, const unsigned long arg[6], long *result
 		source_before_use((int)arg[0], SOURCE_OTHER_LOCK);
 		break;
 	case SYS_setsockopt:
-		fd_reset((int)arg[0]); /* a timeout, perhaps */
+		if (fd_option_times_out((int)arg[1], (int)arg[2]))
+			fd_others_time_out((int)arg[0]);
+		fd_reset((int)arg[0]);
 		break;
 	case SYS_write: case SYS_writev: case SYS_pwrite64: case SYS_pwritev: case SYS_pwritev2:
 	case SYS_ftruncate: case SYS_fallocate: case SYS_sendfile:

@@ -375,20 +375,24 @@ EXPORT int socketpair(int domain, int type, int protocol, int fd[2])
 
 /* ---- options ---- */
 
-enum { SEND_TIMEOUT_64 = 67 }; /* SO_SNDTIMEO_NEW, which libc does not name */
-
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t n)
 {
+	bool times = fd_option_times_out(level, name);
 	int ret;
 	struct fd_entry *e;
 
 	if (landing_any())
 		landing_open(value, n);
 	ret = REAL(setsockopt)(fd, level, name, value, n);
-	if (ret < 0 || hook_passive() || (e = fd_peek(fd)) == NULL)
+	if (ret < 0 || hook_passive())
+		return ret;
+	if (times)
+		fd_others_time_out(fd);
+	e = fd_peek(fd);
+	if (!e)
 		return ret;
 	stream_options_changed(e);
-	if (level == SOL_SOCKET && (name == SO_SNDTIMEO || name == SEND_TIMEOUT_64))
+	if (times)
 		e->timeout = fd_send_timeout(fd) != 0;
 	return ret;
 }

@@ -390,6 +390,31 @@ static void trickle_before(struct same_rig *r)
 	trickle(r, 500);
 }
 
+/* It was set by another number of the same socket's, after the first was used. */
+static void trickle_other(struct same_rig *r, bool heard)
+{
+	struct timeval t = { 0, 500000 };
+	int other = dup(r->sink);
+
+	send_rounds(r, ROUNDS);
+	if (heard)
+		setsockopt(other, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+	else
+		inline_call(SYS_setsockopt, other, SOL_SOCKET, SO_SNDTIMEO, (long)&t, sizeof(t), 0);
+	trickle(r, 500);
+	close(other);
+}
+
+static void trickle_other_heard(struct same_rig *r)
+{
+	trickle_other(r, true);
+}
+
+static void trickle_other_inline(struct same_rig *r)
+{
+	trickle_other(r, false);
+}
+
 /* ---- a connection that is not there yet ---- */
 
 static void *shuts_down(void *fd)
@@ -461,6 +486,8 @@ static const struct same_case cases[] = {
 	{ "over_unix", over, OUTCOME | SAME_UNIX, BIG },
 	{ "trickle", trickle_heard, OUTCOME, 0 },
 	{ "trickle_before", trickle_before, OUTCOME, 0 },
+	{ "trickle_other", trickle_other_heard, OUTCOME, 0 },
+	{ "trickle_other_inline", trickle_other_inline, OUTCOME | SAME_GUARD, 0 },
 	{ "not_connected_yet", not_connected_yet, SAME_BARE, 0 },
 	{ NULL, NULL, 0, 0 },
 };
