@@ -41,8 +41,7 @@
 	V(NOT_A_STREAM, "not-a-stream", "the socket keeps message boundaries, as UDP does")        \
 	V(SINK_KIND, "sink-kind", "the sink is not TCP, MPTCP or a UNIX stream socket")            \
 	V(SEND_FLAGS, "send-flags", "the call had flags that sendfile cannot honour")              \
-	V(SEND_TIMEOUT, "send-timeout",                                                            \
-	  "SO_SNDTIMEO on a socket that blocks, for a stream's bytes or without a connection")     \
+	V(SEND_TIMEOUT, "send-timeout", "SO_SNDTIMEO, and a stream's bytes or no connection")      \
 	V(SECOND_WRITER, "second-writer", "several threads write to the socket, or may do so")        \
 	V(DESCRIPTORS, "descriptors", "no high descriptor number was free")                        \
 	V(LIMIT, "limit", "a table of shunt was full; see landings")                               \
