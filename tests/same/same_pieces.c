@@ -331,7 +331,7 @@ static void pending(struct same_rig *r)
 /* The call returns what went, after its time and not much later; then there is no room. */
 static void over(struct same_rig *r)
 {
-	enum { TIME = 400, MORE = 400 };
+	enum { TIME = 1200, MORE = 1100 };
 	long long begin, took;
 	ssize_t n;
 
@@ -361,7 +361,7 @@ static void over(struct same_rig *r)
 /* All waits of a call count together, however the peer trickles. */
 static void trickle(struct same_rig *r, int time)
 {
-	enum { MORE = 400 };
+	enum { MORE = 1500 };
 	char *large = mmap(NULL, 16 * BIG, PROT_READ, MAP_PRIVATE, r->source, 0);
 	long long begin;
 	ssize_t n;
