@@ -9,7 +9,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "drain.h"
 
@@ -181,6 +183,24 @@ void same_drain(struct same_rig *r, char command)
 		_exit(97);
 	while (*r->done == before)
 		sched_yield();
+}
+
+int same_slow_down(struct same_rig *r)
+{
+	enum { SLOW = 2 << 20, SMALL = 128 * 1024 };
+	int small = SMALL;
+
+	setsockopt(r->sink, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	same_drain(r, 's');
+	return (int)(SLOW / r->size);
+}
+
+long long same_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
 int same_second_sink(void)

@@ -112,6 +112,15 @@ void same_say_buffer(struct same_rig *r);
  */
 void same_drain(struct same_rig *r, char command);
 
+/*
+ * The peer gets slow, and little is on its way to it. How many chunks of the rig's size more take long
+ * enough.
+ */
+int same_slow_down(struct same_rig *r);
+
+/* Milliseconds of a clock that only goes on. */
+long long same_ms(void);
+
 /* A second sink, drained into "received2". Before anything is landed: it forks. */
 int same_second_sink(void);
 

@@ -28,14 +28,6 @@ static void note(int signal)
 	seen = signal;
 }
 
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* All of [p, p + n), with waits for room in between. False: an error. */
 static bool send_all(int fd, char *p, size_t n, int flags)
 {
@@ -72,17 +64,6 @@ static void send_loop(struct same_rig *r, int flags)
 	send_rounds(r, ROUNDS, flags);
 }
 
-/* The peer gets slow, and little is on its way to it: SLOW bytes more take long enough. */
-static size_t slow_rounds(struct same_rig *r)
-{
-	enum { SLOW = 2 << 20, SMALL = 128 * 1024 };
-	int small = SMALL;
-
-	setsockopt(r->sink, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	same_drain(r, 's');
-	return SLOW / r->size;
-}
-
 static void loop(struct same_rig *r)
 {
 	send_loop(r, 0);
@@ -108,7 +89,7 @@ static void loop_without_signal(struct same_rig *r)
 static void slow_peer(struct same_rig *r)
 {
 	send_loop(r, 0);
-	send_rounds(r, (int)slow_rounds(r), 0);
+	send_rounds(r, same_slow_down(r), 0);
 	same_say_buffer(r);
 }
 
@@ -142,7 +123,7 @@ static void edges(struct same_rig *r)
 
 	send_loop(r, 0);
 	epoll_ctl(ep, EPOLL_CTL_ADD, r->sink, &ev);
-	for (size_t rounds = slow_rounds(r); rounds > 0 && lost == 0; rounds--) {
+	for (int rounds = same_slow_down(r); rounds > 0 && lost == 0; rounds--) {
 		same_get(r->source, r->buf, r->size);
 		for (size_t done = 0; done < r->size && lost == 0;) {
 			ssize_t n = send(r->sink, r->buf + done, r->size - done, MSG_DONTWAIT);
@@ -170,10 +151,10 @@ static void fill_up(struct same_rig *r)
 	do {
 		if (same_get(r->source, r->buf, r->size) != (ssize_t)r->size)
 			lseek(r->source, 0, SEEK_SET);
-		begin = now_ms();
+		begin = same_ms();
 		n = send(r->sink, r->buf, r->size, MSG_DONTWAIT);
-		if (now_ms() - begin > longest)
-			longest = now_ms() - begin;
+		if (same_ms() - begin > longest)
+			longest = same_ms() - begin;
 	} while (n > 0);
 	same_say("outcome: full", n);
 	same_say("outcome: at once", longest < LONG_MS);
@@ -302,9 +283,9 @@ static void not_connected_yet(struct same_rig *r)
 	usleep(100000);
 	same_get(r->source, r->buf, r->size);
 	alarm(20);
-	begin = now_ms();
+	begin = same_ms();
 	same_say("send", send(c.fd, r->buf, r->size, MSG_DONTWAIT));
-	same_say("at once", now_ms() - begin < LONG_MS);
+	same_say("at once", same_ms() - begin < LONG_MS);
 	alarm(0);
 	shutdown(c.fd, SHUT_RDWR);
 	for (int i = 0; i < 4; i++)
@@ -321,7 +302,7 @@ static void mapped(struct same_rig *r)
 		char *p = mmap(NULL, BIG, PROT_READ, MAP_PRIVATE, r->source, i * (off_t)BIG);
 
 		if (i == 8)
-			slow_rounds(r);
+			same_slow_down(r);
 		if (p == MAP_FAILED || !send_all(r->sink, p, BIG, 0))
 			break;
 		munmap(p, BIG);

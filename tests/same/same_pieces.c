@@ -37,14 +37,6 @@ static void jump(int signal)
 	siglongjmp(back, 1);
 }
 
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 static void alarms(void (*handler)(int), int how, long first_us, long then_us)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = how };
@@ -107,22 +99,11 @@ static void send_rounds(struct same_rig *r, int rounds)
 	same_say("rounds", i);
 }
 
-/* The peer gets slow, and little is on its way to it: most calls have to wait. */
-static int slow_rounds(struct same_rig *r)
-{
-	enum { SLOW = 2 << 20, SMALL = 128 * 1024 };
-	int small = SMALL;
-
-	setsockopt(r->sink, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	same_drain(r, 's');
-	return (int)(SLOW / r->size);
-}
-
 static void loop(struct same_rig *r, void (*kind)(struct same_rig *))
 {
 	kind(r);
 	send_rounds(r, ROUNDS);
-	send_rounds(r, slow_rounds(r));
+	send_rounds(r, same_slow_down(r));
 	same_say_buffer(r);
 }
 
@@ -168,7 +149,7 @@ static void mapped(struct same_rig *r)
 		char *p = mmap(NULL, BIG, PROT_READ, MAP_PRIVATE, r->source, i * (off_t)BIG);
 
 		if (i == 6)
-			slow_rounds(r);
+			same_slow_down(r);
 		if (p == MAP_FAILED || !send_all(r, p, BIG))
 			break;
 		munmap(p, BIG);
@@ -183,7 +164,7 @@ static void storm(struct same_rig *r, void (*kind)(struct same_rig *), int how)
 	send_rounds(r, ROUNDS / 2);
 	seen = 1;
 	alarms(note, how, 150, 150);
-	for (int i = slow_rounds(r); i > 0; i--) {
+	for (int i = same_slow_down(r); i > 0; i--) {
 		ssize_t n = 0, m;
 
 		while (n < (ssize_t)r->size && (m = read(r->source, r->buf + n, r->size - (size_t)n)) != 0)
@@ -341,18 +322,18 @@ static void over(struct same_rig *r)
 	do {
 		if (same_get(r->source, r->buf, r->size) != (ssize_t)r->size)
 			lseek(r->source, 0, SEEK_SET);
-		begin = now_ms();
+		begin = same_ms();
 		n = send(r->sink, r->buf, r->size, 0);
-		took = now_ms() - begin;
+		took = same_ms() - begin;
 	} while (n == (ssize_t)r->size);
 	same_say("outcome: a part", n > 0);
 	same_say("outcome: not before the time", took >= TIME - 20);
 	same_say("outcome: not much later", took < TIME + MORE);
 	lseek(r->source, 0, SEEK_SET);
 	same_get(r->source, r->buf, r->size);
-	begin = now_ms();
+	begin = same_ms();
 	same_say("outcome: nothing more", send(r->sink, r->buf, r->size, 0));
-	took = now_ms() - begin;
+	took = same_ms() - begin;
 	same_say("outcome: not before the time", took >= TIME - 20);
 	same_say("outcome: not much later", took < TIME + MORE);
 	same_drain(r, 'g');
@@ -367,11 +348,11 @@ static void trickle(struct same_rig *r, int time)
 	ssize_t n;
 
 	send_rounds(r, ROUNDS);
-	slow_rounds(r);
-	begin = now_ms();
+	same_slow_down(r);
+	begin = same_ms();
 	n = send(r->sink, large, 16 * BIG, 0);
 	same_say("outcome: a part", n > 0 && n < 16 * BIG);
-	same_say("outcome: not much later", now_ms() - begin < time + MORE);
+	same_say("outcome: not much later", same_ms() - begin < time + MORE);
 	same_drain(r, 'g');
 }
 
