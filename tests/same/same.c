@@ -211,6 +211,29 @@ int same_second_sink(void)
 	return other.sink;
 }
 
+void same_full_open(struct same_full *f)
+{
+	socklen_t n = sizeof(f->where);
+
+	f->where = (struct sockaddr_in){ .sin_family = AF_INET };
+	f->where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	f->listener = socket(AF_INET, SOCK_STREAM, 0);
+	bind(f->listener, (struct sockaddr *)&f->where, n);
+	listen(f->listener, 0);
+	getsockname(f->listener, (struct sockaddr *)&f->where, &n);
+	for (int i = 0; i < 4; i++) {
+		f->waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(f->waiting[i], (struct sockaddr *)&f->where, n);
+	}
+}
+
+void same_full_close(struct same_full *f)
+{
+	for (int i = 0; i < 4; i++)
+		close(f->waiting[i]);
+	close(f->listener);
+}
+
 static void rig_open(struct same_rig *r, const struct same_case *c)
 {
 	uintptr_t a;

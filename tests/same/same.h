@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -123,6 +124,17 @@ long long same_ms(void);
 
 /* A second sink, drained into "received2". Before anything is landed: it forks. */
 int same_second_sink(void);
+
+/*
+ * A listener on which more wait already than it lets wait: a connection to WHERE is not made before
+ * same_full_close.
+ */
+struct same_full {
+	struct sockaddr_in where;
+	int listener, waiting[4];
+};
+void same_full_open(struct same_full *f);
+void same_full_close(struct same_full *f);
 
 /* All bytes of FROM into the new file TO. */
 void same_copy_file(const char *from, const char *to);

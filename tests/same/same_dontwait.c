@@ -248,7 +248,7 @@ static void nobody_there(struct same_rig *r)
 /* ---- a connection that is not there yet ---- */
 
 struct connecting {
-	struct sockaddr_in where;
+	struct same_full full;
 	int fd;
 };
 
@@ -256,27 +256,19 @@ static void *connects(void *arg)
 {
 	struct connecting *c = arg;
 
-	connect(c->fd, (struct sockaddr *)&c->where, sizeof(c->where));
+	connect(c->fd, (struct sockaddr *)&c->full.where, sizeof(c->full.where));
 	return NULL;
 }
 
 /* A blocking send would wait for it, room or not. */
 static void not_connected_yet(struct same_rig *r)
 {
-	struct connecting c = { { .sin_family = AF_INET }, socket(AF_INET, SOCK_STREAM, 0) };
-	int listener = socket(AF_INET, SOCK_STREAM, 0), others[4], large = BIG;
-	socklen_t n = sizeof(c.where);
+	struct connecting c = { .fd = socket(AF_INET, SOCK_STREAM, 0) };
+	int large = BIG;
 	long long begin;
 	pthread_t t;
 
-	c.where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	bind(listener, (struct sockaddr *)&c.where, n);
-	listen(listener, 0);
-	getsockname(listener, (struct sockaddr *)&c.where, &n);
-	for (int i = 0; i < 4; i++) { /* more than it lets wait */
-		others[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(others[i], (struct sockaddr *)&c.where, n);
-	}
+	same_full_open(&c.full);
 	setsockopt(c.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
 	send_loop(r, 0);
 	pthread_create(&t, NULL, connects, &c);
@@ -288,9 +280,7 @@ static void not_connected_yet(struct same_rig *r)
 	same_say("at once", same_ms() - begin < LONG_MS);
 	alarm(0);
 	shutdown(c.fd, SHUT_RDWR);
-	for (int i = 0; i < 4; i++)
-		close(others[i]);
-	close(listener);
+	same_full_close(&c.full);
 	pthread_join(t, NULL);
 }
 

@@ -9,7 +9,6 @@
 #include "same.h"
 #include "inline.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -411,32 +410,24 @@ static void *shuts_down(void *fd)
 /* Such a send waits for it, with the program's signals: an alarm ends it. */
 static void not_connected_yet(struct same_rig *r)
 {
-	struct sockaddr_in where = { .sin_family = AF_INET };
-	int listener = socket(AF_INET, SOCK_STREAM, 0), others[5], last;
-	socklen_t n = sizeof(where);
+	struct same_full full;
 	pthread_t t;
+	int fd;
 
 	flags = MSG_NOSIGNAL;
-	where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	bind(listener, (struct sockaddr *)&where, n);
-	listen(listener, 0);
-	getsockname(listener, (struct sockaddr *)&where, &n);
-	for (int i = 0; i < 5; i++) { /* more than it lets wait */
-		others[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(others[i], (struct sockaddr *)&where, n);
-	}
-	last = others[4];
-	fcntl(last, F_SETFL, 0);
+	same_full_open(&full);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	connect(fd, (struct sockaddr *)&full.where, sizeof(full.where));
+	fcntl(fd, F_SETFL, 0);
 	send_rounds(r, ROUNDS);
 	same_get(r->source, r->buf, r->size);
 	alarms(note, 0, 200000, 0);
-	pthread_create(&t, NULL, shuts_down, &last);
-	same_say("send", send(last, r->buf, r->size, flags));
+	pthread_create(&t, NULL, shuts_down, &fd);
+	same_say("send", send(fd, r->buf, r->size, flags));
 	same_say("alarm", seen);
 	pthread_join(t, NULL);
-	for (int i = 0; i < 5; i++)
-		close(others[i]);
-	close(listener);
+	close(fd);
+	same_full_close(&full);
 }
 
 enum { OUTCOME = SAME_BARE | SAME_LOOSE | SAME_OUTCOME };
