@@ -221,7 +221,7 @@ void same_full_open(struct same_full *f)
 	bind(f->listener, (struct sockaddr *)&f->where, n);
 	listen(f->listener, 0);
 	getsockname(f->listener, (struct sockaddr *)&f->where, &n);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < SAME_WAITING; i++) {
 		f->waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		connect(f->waiting[i], (struct sockaddr *)&f->where, n);
 	}
@@ -229,7 +229,7 @@ void same_full_open(struct same_full *f)
 
 void same_full_close(struct same_full *f)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < SAME_WAITING; i++)
 		close(f->waiting[i]);
 	close(f->listener);
 }

@@ -129,9 +129,10 @@ int same_second_sink(void);
  * A listener on which more wait already than it lets wait: a connection to WHERE is not made before
  * same_full_close.
  */
+enum { SAME_WAITING = 4 };
 struct same_full {
 	struct sockaddr_in where;
-	int listener, waiting[4];
+	int listener, waiting[SAME_WAITING];
 };
 void same_full_open(struct same_full *f);
 void same_full_close(struct same_full *f);
