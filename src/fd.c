@@ -19,6 +19,7 @@
 
 LARGE_TABLE _Atomic(struct fd_entry *) fd_blocks[FD_BLOCKS];
 HOT _Atomic int fd_debts;
+bool fd_socket_calls;
 static _Atomic int lowest_ours = INT32_MAX;
 
 static COLD struct fd_entry *make_block(int fd)
@@ -145,6 +146,8 @@ static enum stats_kind classify(int fd, struct fd_entry *e, const struct stat *s
 	else if (S_ISSOCK(st->st_mode))
 		kind = classify_socket(fd, e);
 	e->no_file = !S_ISREG(st->st_mode);
+	e->socket_calls = fd_socket_calls && filter_is_none() &&
+			  (kind == STATS_KIND_TCP || kind == STATS_KIND_UNIX);
 	atomic_store_explicit(&e->kind, kind, memory_order_release);
 	return kind;
 }
@@ -218,7 +221,7 @@ static void reset_entry(struct fd_entry *e, bool closing)
 	atomic_fetch_add(&e->generation, 1);
 	source_unbind(e, closing);
 	fd_pay(e);
-	e->timeout = false;
+	e->timeout = e->socket_calls = false;
 	e->fed = 0;
 	e->stream = 0;
 	e->refusal = VERDICT_REWRITTEN;

@@ -26,6 +26,7 @@ struct fd_entry {
 	_Atomic uint8_t stream;      /* enum verdict + 1: may it be read by splice? 0: not asked yet */
 	_Atomic uint8_t log2;        /* of the size that a file had when it was looked at; 0: not known */
 	_Atomic bool timeout;        /* a socket with SO_SNDTIMEO */
+	_Atomic bool socket_calls;   /* a stream socket that is read and written as sockio.h has it */
 	_Atomic bool readable;       /* open() made it, to be read, without O_DIRECT */
 	_Atomic uint8_t born;        /* enum stats_kind: SOCKET, or what its listener is known to be */
 	_Atomic uint32_t identity;   /* of the inode: source_identity(); regular files only */
@@ -37,6 +38,9 @@ struct fd_entry {
 	_Atomic uint64_t fed_bytes;  /* ... and how much of it so far */
 	_Atomic(struct pair *) pair; /* that it was last the sink of; stays over a close */
 };
+
+/* May entries have socket_calls? Set once, before LIVE. */
+extern HIDDEN bool fd_socket_calls;
 
 /* The entry of FD, made if need be; NULL if FD is out of range or memory is short. */
 struct fd_entry *fd_entry(int fd);

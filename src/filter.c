@@ -167,7 +167,10 @@ COLD bool filter_ask(void)
 	/* not the first question: a filter may kill for it */
 	if (mode < 0)
 		mode = (int)PRIM5(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
-	atomic_store(&filter_answer, mode <= 0 || survives() ? 1 : -1);
+	if (mode <= 0)
+		atomic_store(&filter_answer, FILTER_NONE);
+	else
+		atomic_store(&filter_answer, survives() ? FILTER_ALLOWS : FILTER_KILLS);
 	if (filter_answer < 0)
 		shunt_stand_aside();
 	return filter_answer > 0;

@@ -11,7 +11,8 @@
 
 #include "shunt.h"
 
-/* 0: not asked yet; 1: all that shunt calls may be called; -1: not. */
+/* Is there a filter, and may all that shunt calls be called? */
+enum { FILTER_KILLS = -1, FILTER_NOT_ASKED, FILTER_NONE, FILTER_ALLOWS };
 extern _Atomic signed char filter_answer __attribute__((visibility("hidden")));
 
 /*
@@ -37,6 +38,12 @@ static inline bool filter_allows(void)
 	signed char answer = atomic_load_explicit(&filter_answer, memory_order_relaxed);
 
 	return likely(answer > 0) || (answer == 0 && filter_ask());
+}
+
+/* Once filter_allows was asked: is there no filter at all, so that no call is refused by one? */
+static inline bool filter_is_none(void)
+{
+	return atomic_load_explicit(&filter_answer, memory_order_relaxed) == FILTER_NONE;
 }
 
 /*

@@ -32,6 +32,12 @@
  */
 extern size_t (*hook_usable_size)(void *p);
 
+/*
+ * Are the real read, write, recv and send all libc's? Another preloaded library may mean
+ * something by the one that it does not by the other. Known when hook_resolve is through.
+ */
+extern bool hook_socket_calls;
+
 /* Finds the real functions that are needed at once; idempotent, from any thread. errno is kept. */
 void hook_resolve(void);
 

@@ -3,6 +3,7 @@
 #undef _FORTIFY_SOURCE /* its inline definitions have the names of the hooks */
 
 #include "io.h"
+#include "sockio.h"
 
 #define HOOK(ret, name, params, args, class) EXPORT ret name params;
 #include "hooks_io.def"
@@ -30,7 +31,7 @@ static APART ssize_t read_judged(int fd, void *buf, size_t n, const void *caller
 
 	if (io_read_begin(fd, buf, n, LAND_AT_OFFSET, caller, &r, &ret))
 		return ret;
-	return io_read_done(fd, buf, n, &r, REAL(read)(fd, buf, n));
+	return io_read_done(fd, buf, n, &r, sockio_read(fd, buf, n));
 }
 
 static OFTEN APART ssize_t read_chunk(int fd, void *buf, size_t n, const void *caller)
@@ -38,9 +39,9 @@ static OFTEN APART ssize_t read_chunk(int fd, void *buf, size_t n, const void *c
 	struct watched *known = io_pass(fd, buf, n, caller);
 
 	if (likely(known != NULL))
-		return watch_passed(known, buf, REAL_LIVE(read)(fd, buf, n));
+		return watch_passed(known, buf, sockio_read(fd, buf, n));
 	if (io_is_small(fd, n))
-		return io_read_small(fd, buf, REAL_LIVE(read)(fd, buf, n), caller);
+		return io_read_small(fd, buf, sockio_read(fd, buf, n), caller);
 	return read_judged(fd, buf, n, caller);
 }
 
@@ -164,14 +165,14 @@ static APART ssize_t write_whole(int fd, const void *buf, size_t n, const void *
 
 	if (io_write_begin(fd, &piece, 1, 0, caller, &ret))
 		return ret;
-	return io_write_done(fd, &piece, 1, REAL(write)(fd, buf, n), caller);
+	return io_write_done(fd, &piece, 1, sockio_write(fd, buf, n), caller);
 }
 
 static OFTEN APART ssize_t write_chunk(int fd, const void *buf, size_t n, const void *caller)
 {
 	if (!io_write_plain(fd, buf, n, 0, caller))
 		return write_whole(fd, buf, n, caller);
-	return io_wrote(fd, buf, REAL_LIVE(write)(fd, buf, n), caller);
+	return io_wrote(fd, buf, sockio_write(fd, buf, n), caller);
 }
 
 static APART ssize_t write_passive(int fd, const void *buf, size_t n)

@@ -284,7 +284,7 @@ void process_before_filter(void)
 		return;
 	process_ending();
 	sig_silence();
-	atomic_store(&filter_answer, -1);
+	atomic_store(&filter_answer, FILTER_KILLS);
 }
 
 EXPORT void _exit(int status)

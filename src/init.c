@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "fd.h"
 #include "filter.h"
 #include "guard.h"
 #include "hook.h"
@@ -88,6 +89,7 @@ __attribute__((constructor)) static void shunt_init(int argc, char **argv)
 	    filter_is_sanitized() || !landing_init()) {
 		shunt_state = SHUNT_ASIDE;
 	} else {
+		fd_socket_calls = hook_socket_calls && config.mode != MODE_OBSERVE;
 		guard_init();
 		sig_init();
 		process_init();

@@ -8,10 +8,8 @@
 #include "hook_idle.h"
 #include "io.h"
 #include "prim.h"
+#include "sockio.h"
 #include "source.h"
-
-/* MAX_RW_COUNT: the kernel reads and writes no more in one call, with 4 KiB pages. */
-enum { LARGEST_CALL = 0x7ffff000 };
 
 bool io_pieces_readable(const struct iovec *iov, size_t count)
 {

@@ -33,7 +33,7 @@ src_libshunt_la_SOURCES = $(shunt_common_sources) \
 	src/report_end.c src/report_path.c src/report_path.h src/relink.c src/relink.h src/resolve.c \
 	src/segment.c src/segment.h src/send.c src/send.h src/shunt.h \
 	src/sig.c src/sig.h src/sig_late.c src/sig_mask.c src/sig_stack.c src/site.c src/site.h \
-	src/sleep.c src/sleep.h src/source.c src/source.h src/stdio_files.c src/stdio_files.h \
+	src/sleep.c src/sleep.h src/sockio.h src/source.c src/source.h src/stdio_files.c src/stdio_files.h \
 	src/stream.c src/stream.h \
 	src/stats.c src/stats_family.c src/stats_family.h src/stats_file.c src/stats_file.h \
 	src/stats_own.h src/stats_sweep.c src/stats_sweep.h src/stats_table.c src/stats_table.h \

@@ -31,6 +31,7 @@ static long missing(void)
 }
 
 size_t (*hook_usable_size)(void *p);
+bool hook_socket_calls;
 
 /* By dlsym and dladdr: the latter reads every symbol of libc, which takes 25 us. */
 static void *ask_usable_size(void)
@@ -127,6 +128,14 @@ static COLD void resolve_usable_size(void)
 	hook_usable_size = (size_t (*)(void *))found;
 }
 
+/* GNU_GET_LIBC_VERSION is libc's alone. */
+static COLD bool is_of_libc(const char *name)
+{
+	void *found;
+
+	return symbols_next_beside(&symbols, "gnu_get_libc_version", name, &found) && found;
+}
+
 static COLD void resolve_all(void)
 {
 	real_free = NULL; /* a page that is written first comes once */
@@ -136,6 +145,8 @@ static COLD void resolve_all(void)
 	if (!usable || !symbols_tell_all(&symbols))
 		resolve_others();
 	resolve_usable_size();
+	hook_socket_calls = usable && is_of_libc("read") && is_of_libc("write") &&
+			    is_of_libc("recv") && is_of_libc("send");
 	atomic_store_explicit(&resolved, true, memory_order_release);
 }
 

@@ -146,13 +146,14 @@ void watch_read(const void *buf, size_t n, int fd, struct site *site, enum verdi
 	struct watched *w = entry_of((uintptr_t)buf);
 	bool unwritten = relaxed(w->base) && relaxed(w->written) == 0 && relaxed(w->site) == site;
 	bool again = unwritten && relaxed(w->base) == (uintptr_t)buf && relaxed(w->fd) == fd;
-	const struct fd_entry *source = fd_peek(fd);
+	struct fd_entry *source = fd_peek(fd);
 
 	/* a loop that reads and does not write is not ours; a small read between says nothing */
 	if (unwritten && tells((uint8_t)why))
 		site_strayed(site);
 	put(w, buf, n, 0, fd, site, why, pass);
 	if (again && !tells((uint8_t)why) && source) {
+		fd_classify(fd, source); /* it goes on: sockio.h pays */
 		know_source(w, source, site);
 		use_passes(w);
 	}

@@ -42,7 +42,7 @@ void guard_misses(void)
 __thread unsigned long prim_calls;
 uint64_t prim_critical = ~UINT64_C(0);
 
-_Atomic signed char filter_answer = 1;
+_Atomic signed char filter_answer = FILTER_NONE;
 
 static uintptr_t armed_lo, armed_hi;
 
