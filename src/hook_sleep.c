@@ -47,6 +47,12 @@ static COLD int poll_on(struct pollfd *fds, nfds_t n, int timeout, int first, un
 	return is_forbidden(ret) ? REAL(poll)(fds, n, ms) : ret;
 }
 
+/*
+ * Is there nothing to be made safe, and no error owed? Then the wait is the program's own: a jump, and
+ * no register is saved for the sake of what else there is.
+ */
+#define WAITS_PLAINLY(name) likely(!sleep_holds() && !fd_debts && real_##name != NULL)
+
 #define POLL_BODY(name, fds, n, timeout, ...)                                                      \
 	unsigned handled;                                                                          \
 	int first, ret;                                                                            \
@@ -61,9 +67,14 @@ static COLD int poll_on(struct pollfd *fds, nfds_t n, int timeout, int first, un
 		ret = poll_on(fds, n, timeout, first, handled);                                    \
 	return unlikely(fd_debts) ? debts_in_poll(fds, n, ret) : ret
 
-EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
+static APART int poll_safely(struct pollfd *fds, nfds_t n, int timeout)
 {
 	POLL_BODY(poll, fds, n, timeout);
+}
+
+EXPORT OFTEN int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	return WAITS_PLAINLY(poll) ? real_poll(fds, n, timeout) : poll_safely(fds, n, timeout);
 }
 
 EXPORT int __poll(struct pollfd *fds, nfds_t n, int timeout)
@@ -76,7 +87,7 @@ EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 	POLL_BODY(__poll_chk, fds, n, timeout, room);
 }
 
-EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
+static APART int epoll_wait_safely(int epoll, struct epoll_event *events, int n, int timeout)
 {
 	unsigned handled;
 	sigset_t mask;
@@ -96,6 +107,12 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
 			ret = REAL(epoll_wait)(epoll, events, n, rest_of(timeout, first));
 	}
 	return unlikely(fd_debts) ? debts_in_epoll(epoll, events, ret) : ret;
+}
+
+EXPORT OFTEN int epoll_wait(int epoll, struct epoll_event *events, int n, int timeout)
+{
+	return WAITS_PLAINLY(epoll_wait) ? real_epoll_wait(epoll, events, n, timeout)
+					 : epoll_wait_safely(epoll, events, n, timeout);
 }
 
 /* ---- select: it changes its sets, and on Linux its timeout ---- */

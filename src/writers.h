@@ -21,6 +21,7 @@
 
 #include "fd.h"
 #include "shunt.h"
+#include "thread.h"
 
 /* Are writes noted? For the hooks of writing, before they pass through. */
 extern HIDDEN _Atomic bool writers_noted;
@@ -31,9 +32,18 @@ extern HIDDEN _Atomic bool writers_noted;
  */
 void writers_note_slow(int fd, int flags);
 
+/* Is it this thread whose writes to FD are noted already? */
+static inline bool writers_known(int fd)
+{
+	const struct fd_entry *e = fd_peek(fd);
+	const struct thread *self = thread_self_record;
+
+	return e && self && relaxed(e->writer) == relaxed(self->tid);
+}
+
 static inline void writers_note(int fd, int flags)
 {
-	if (unlikely(atomic_load_explicit(&writers_noted, memory_order_relaxed)))
+	if (unlikely(relaxed(writers_noted)) && !writers_known(fd))
 		writers_note_slow(fd, flags);
 }
 
